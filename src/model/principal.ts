@@ -1,0 +1,13 @@
+/** Who asks, as the edge found out. */
+export type Principal = { readonly kind: 'anonymous' } | { readonly kind: 'operator' }
+
+export type Action = 'pull' | 'admin'
+
+/** What travels down with each question: who, until when, and under which name in the log. */
+export interface Ask {
+  readonly principal: Principal
+  readonly signal: AbortSignal
+  readonly requestId: string
+  readonly onlyIfHeld?: boolean // another proxy asks: no upstream is asked for it, so that no two ask each other for ever
+  readonly revalidate?: boolean // the client said no-cache: ask the upstream now
+}
