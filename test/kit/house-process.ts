@@ -1,0 +1,87 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { ask } from './ask.ts'
+import { type Running, readMetric } from './house.ts'
+import { deadPort } from './ports.ts'
+import { type HouseSettings, writeSettings } from './settings.ts'
+
+/** A house as an operator runs it: a process of its own. */
+export interface HouseProcess extends Running {
+  /** All it has written to standard output and standard error. */
+  output(): string
+  /** Sends the signal and settles with the exit code once it is gone; undefined when the signal ended it. */
+  kill(signal: 'SIGKILL' | 'SIGTERM' | 'SIGINT'): Promise<number | undefined>
+  /** Ends it politely if it still runs. Its store is deleted, unless the test brought its own. */
+  stop(): Promise<void>
+}
+
+const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+const readyWithinMs = 20_000
+const endsWithinMs = 15_000
+
+export interface ProcessSettings extends HouseSettings {
+  /** Words put before the command, such as `prlimit --fsize=…`. */
+  readonly under?: readonly string[]
+}
+
+/** Rejects with what it printed when it ends before it is ready. */
+export async function startHouseProcess({ under = [], ...settings }: ProcessSettings): Promise<HouseProcess> {
+  const port = await deadPort()
+  const written = await writeSettings(settings, port)
+  const [program, ...words] = [...under, process.execPath, main, 'serve', '--config', written.file]
+  const child = spawn(program!, words, { env: environment(settings.env), stdio: ['ignore', 'pipe', 'pipe'] })
+  const printed: Buffer[] = []
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => printed.push(chunk))
+  const output = () => Buffer.concat(printed).toString()
+  const gone = once(child, 'close').then(([code]) => (code ?? undefined) as number | undefined)
+  const url = `http://127.0.0.1:${port}`
+  let isGone = false
+  void gone.then(() => (isGone = true))
+
+  async function kill(signal: NodeJS.Signals): Promise<number | undefined> {
+    child.kill(signal)
+    return gone
+  }
+
+  async function stop(): Promise<void> {
+    const late = setTimeout(() => child.kill('SIGKILL'), endsWithinMs)
+    if (!isGone) await kill('SIGTERM')
+    clearTimeout(late)
+    await written.remove()
+  }
+
+  async function untilReady(): Promise<void> {
+    for (const end = Date.now() + readyWithinMs; ; await new Promise((go) => setTimeout(go, 25))) {
+      if (isGone) throw new Error(`the house ended with ${await gone}:\n${output()}`)
+      if (Date.now() > end) throw new Error(`the house was not ready within ${readyWithinMs} ms:\n${output()}`)
+      const reply = await ask(`${url}/readyz`).catch(() => undefined)
+      if (reply?.status === 200) return
+    }
+  }
+
+  try {
+    await untilReady()
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return {
+    url,
+    host: new URL(url).host,
+    storePath: written.storePath,
+    metric: (name, labels) => readMetric(url, name, labels),
+    output,
+    kill,
+    stop,
+    [Symbol.asyncDispose]: stop,
+  }
+}
+
+/** Ours, but for what would change what the house does. */
+function environment(more: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
+  const own = Object.entries(process.env).filter(
+    ([name]) => !/^(?:https?|no)_proxy$|^NODE_OPTIONS$|^FOREBAY_|^VITEST/i.test(name),
+  )
+  return { ...Object.fromEntries(own), ...more }
+}
