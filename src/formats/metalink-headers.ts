@@ -1,0 +1,98 @@
+import { Fault } from '../model/fault.ts'
+import { lowestPriority, type MetalinkUrl, metalink4Type } from './metalink-document.ts'
+import { countryOf, wholeNumber } from './metalink-reading.ts'
+import { isLinkUrl, readForeignUrl } from './metalink-urls.ts'
+import { metalinkLimits } from './metalink-xml.ts'
+
+/**
+ * A mirror of the bytes, as the value of one Link field line of its own: clients read only the first of a joined line, and
+ * not a rel in quotes.
+ *
+ * @see RFC 6249 §3
+ */
+export function printDuplicateLink({ url, priority, country }: MetalinkUrl): string {
+  return `<${checked(url)}>; rel=duplicate; pri=${priority}${country === undefined ? '' : `; geo=${country}`}`
+}
+
+/** A document about the bytes: their metalink, or with `application/pgp-signature` a signature of them. @see RFC 6249 §4 */
+export function printDescribedByLink(url: string, mediaType: string = metalink4Type): string {
+  return `<${checked(url)}>; rel=describedby; type="${mediaType}"`
+}
+
+function checked(url: string): string {
+  if (!isLinkUrl(url)) throw new Fault('internal', { what: 'a Link would have a URL that is not plain, absolute http(s)' })
+  return url
+}
+
+/** What an upstream's Link fields say of the bytes it sent. URLs are absolute http(s), not yet allowed to be dialled. */
+export interface MetalinkLinks {
+  readonly duplicates: readonly MetalinkUrl[] // by priority, equal ones as they came
+  readonly describedBy: readonly { readonly url: string; readonly mediaType: string | undefined }[]
+}
+
+/**
+ * Reads Link fields, joined or not; what cannot be read or is meant for another resource is passed over. Links met on a
+ * mirror are to be ignored, and those of an answer without a digest trusted by the asked digest alone.
+ *
+ * @param base the URL that answered
+ * @see RFC 8288 §3, RFC 6249 §3 and §4
+ */
+export function parseLinks(fields: string | readonly string[] | undefined, base: string): MetalinkLinks {
+  const duplicates: MetalinkUrl[] = []
+  const describedBy: { url: string; mediaType: string | undefined }[] = []
+  for (const { target, parameters } of [fields ?? []].flat().flatMap(linksIn)) {
+    const read = readForeignUrl(target, base)
+    if (target.length > metalinkLimits.urlLength || read.outcome === 'refused' || parameters.has('anchor')) continue
+    const relations = (parameters.get('rel') ?? '').toLowerCase().split(/\s+/)
+    const { url } = read
+    if (relations.includes('duplicate') && duplicates.length < metalinkLimits.urls) duplicates.push(place(url, parameters))
+    if (relations.includes('describedby') && describedBy.length < metalinkLimits.urls)
+      describedBy.push({ url, mediaType: parameters.get('type')?.toLowerCase() })
+  }
+  return { duplicates: duplicates.toSorted((one, other) => one.priority - other.priority), describedBy }
+}
+
+function place(url: string, parameters: Parameters): MetalinkUrl {
+  const priority = wholeNumber(parameters.get('pri'))
+  const country = countryOf(parameters.get('geo'))
+  return {
+    url,
+    priority: priority !== undefined && priority > 0 && priority < lowestPriority ? priority : lowestPriority,
+    ...(country === undefined ? {} : { country }),
+  }
+}
+
+type Parameters = ReadonlyMap<string, string>
+
+const targetPattern = /<([^<>]*)>/y
+const parameterPattern = /[ \t]*;[ \t]*(?:([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*)))?)?/y
+
+function linksIn(field: string): { target: string; parameters: Parameters }[] {
+  const links: { target: string; parameters: Parameters }[] = []
+  for (let at = field.indexOf('<'); at >= 0; at = field.indexOf('<', at)) {
+    targetPattern.lastIndex = at
+    const target = targetPattern.exec(field)
+    if (target === null) {
+      at += 1
+      continue
+    }
+    const parameters = new Map<string, string>()
+    at = readParameters(field, targetPattern.lastIndex, parameters)
+    links.push({ target: target[1]!.trim(), parameters })
+  }
+  return links
+}
+
+/** Reads `; name=value` from `at` on; of a repeated name the first counts. Returns where it ended. */
+function readParameters(field: string, at: number, into: Map<string, string>): number {
+  let end = at
+  for (;;) {
+    parameterPattern.lastIndex = end
+    const found = parameterPattern.exec(field)
+    if (found === null) return end
+    end = parameterPattern.lastIndex
+    const [, name, quoted, bare] = found
+    const key = name?.toLowerCase()
+    if (key !== undefined && !into.has(key)) into.set(key, quoted?.replace(/\\(.)/g, '$1') ?? bare ?? '')
+  }
+}
