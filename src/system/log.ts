@@ -1,0 +1,67 @@
+import { destination, pino } from 'pino'
+import { Fault } from '../model/fault.ts'
+import { isSecretName, redactText, redactUrl } from './redact.ts'
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+
+/** One JSON line an event. The event is a station (`resolve`, `fill.start`, `send`), fields say what an operator asks next. */
+export interface Logger {
+  debug(event: string, fields?: object): void
+  info(event: string, fields?: object): void
+  warn(event: string, fields?: object): void
+  error(event: string, fields?: object): void
+}
+
+export interface LogSink extends Logger {
+  /** Writes out what is gathered. Call before the process ends. */
+  flush(): void
+}
+
+const flushEveryMs = 200
+const gatherBytes = 16 * 1024
+
+/** Lines are gathered and written in batches, at the latest after 200 ms; errors at once. `fd` 1 is standard output. */
+export function createLogger({ level, fd = 1 }: { level: LogLevel | 'silent'; fd?: number | string }): LogSink {
+  const sink = destination({ dest: fd, sync: true, minLength: gatherBytes, maxWrite: 4 * gatherBytes })
+  const timer = setInterval(() => sink.flush(), flushEveryMs)
+  timer.unref()
+  const log = pino(
+    { level, base: undefined, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } },
+    sink,
+  )
+  return {
+    debug: (event, fields) => log.isLevelEnabled('debug') && log.debug({ event, ...clean(fields) }),
+    info: (event, fields) => log.isLevelEnabled('info') && log.info({ event, ...clean(fields) }),
+    warn: (event, fields) => log.warn({ event, ...clean(fields) }),
+    error(event, fields) {
+      log.error({ event, ...clean(fields) })
+      sink.flush()
+    },
+    flush: () => sink.flush(),
+  }
+}
+
+function clean(fields: object | undefined): object | undefined {
+  if (!fields) return undefined
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [name, isSecretName(name) ? '[secret]' : cleanValue(value)]),
+  )
+}
+
+function cleanValue(value: unknown): unknown {
+  if (typeof value === 'string') return redactText(value)
+  if (value instanceof URL) return redactUrl(value)
+  if (value instanceof Error) return printError(value)
+  if (Array.isArray(value)) return value.map(cleanValue)
+  return value !== null && typeof value === 'object' ? clean(value) : value
+}
+
+function printError(error: Error): object {
+  const cause = error.cause instanceof Error ? { cause: redactText(causeOf(error.cause)) } : {}
+  if (error instanceof Fault) return { code: error.code, message: redactText(error.message), ...cause }
+  return { message: redactText(error.message), stack: redactText(error.stack ?? ''), ...cause }
+}
+
+function causeOf(cause: Error): string {
+  return 'code' in cause && typeof cause.code === 'string' ? `${cause.code}: ${cause.message}` : cause.message
+}
