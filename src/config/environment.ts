@@ -1,0 +1,80 @@
+import { parse } from 'yaml'
+
+const prefix = 'FOREBAY_'
+
+// Each scalar setting has a variable of its own; what has deeper structure is given as YAML.
+const variables: Readonly<Record<string, { readonly path: readonly string[]; readonly kind: 'text' | 'yaml' }>> = {
+  LISTEN_HOST: { path: ['listen', 'host'], kind: 'text' },
+  LISTEN_PORT: { path: ['listen', 'port'], kind: 'yaml' },
+  PUBLIC_URL: { path: ['publicUrl'], kind: 'text' },
+  PUBLIC_HOSTS: { path: ['publicHosts'], kind: 'yaml' },
+  SITE_NAME: { path: ['site', 'name'], kind: 'text' },
+  SITE_COUNTRY: { path: ['site', 'country'], kind: 'text' },
+  STORE_PATH: { path: ['store', 'path'], kind: 'text' },
+  STORE_MEMORY: { path: ['store', 'memory'], kind: 'text' },
+  RECORDS_URL: { path: ['records', 'url'], kind: 'text' },
+  UPSTREAMS: { path: ['upstreams'], kind: 'yaml' },
+  DEFAULTS_OCI: { path: ['defaults', 'oci'], kind: 'text' },
+  CATALOG_ANSWER_DEADLINE: { path: ['catalog', 'answerDeadline'], kind: 'text' },
+  CATALOG_NEGATIVE_FOR: { path: ['catalog', 'negativeFor'], kind: 'text' },
+  TRANSFER_MAX_FILLS: { path: ['transfer', 'maxFills'], kind: 'yaml' },
+  TRANSFER_MAX_QUEUED: { path: ['transfer', 'maxQueued'], kind: 'yaml' },
+  TRANSFER_LINGER: { path: ['transfer', 'linger'], kind: 'text' },
+  OUTBOUND_ALLOW: { path: ['outbound', 'allow'], kind: 'yaml' },
+  OUTBOUND_CONNECT_TIMEOUT: { path: ['outbound', 'connectTimeout'], kind: 'text' },
+  OUTBOUND_HEADERS_TIMEOUT: { path: ['outbound', 'headersTimeout'], kind: 'text' },
+  OUTBOUND_IDLE_TIMEOUT: { path: ['outbound', 'idleTimeout'], kind: 'text' },
+  OUTBOUND_HTTP_PROXY: { path: ['outbound', 'httpProxy'], kind: 'text' },
+  OUTBOUND_HTTPS_PROXY: { path: ['outbound', 'httpsProxy'], kind: 'text' },
+  OUTBOUND_NO_PROXY: { path: ['outbound', 'noProxy'], kind: 'yaml' },
+  OUTBOUND_CA: { path: ['outbound', 'ca'], kind: 'yaml' },
+  LOG_LEVEL: { path: ['log', 'level'], kind: 'text' },
+  LOG_ACCESS: { path: ['log', 'access'], kind: 'yaml' },
+  DRAIN_TIMEOUT: { path: ['drainTimeout'], kind: 'text' },
+}
+
+/** What the variables say, shaped like the file, and the names among them that mean no setting. */
+export interface EnvironmentSettings {
+  readonly settings: Readonly<Record<string, unknown>>
+  readonly unknown: readonly string[]
+}
+
+/** Settings from `FOREBAY_…` variables. Broken YAML is added to `mistakes`. */
+export function readEnvironment(env: NodeJS.ProcessEnv, mistakes: string[]): EnvironmentSettings {
+  const settings: Record<string, unknown> = {}
+  const unknown: string[] = []
+  for (const [name, text] of Object.entries(env)) {
+    if (!name.startsWith(prefix) || text === undefined || isForOthers(name)) continue
+    const variable = Object.hasOwn(variables, name.slice(prefix.length)) ? variables[name.slice(prefix.length)] : undefined
+    if (!variable) {
+      unknown.push(name)
+      continue
+    }
+    try {
+      place(settings, variable.path, variable.kind === 'yaml' ? parse(text) : text)
+    } catch (error) {
+      mistakes.push(`${name}: ${(error as Error).message.split('\n')[0]!.replace(/:$/, '')}`)
+    }
+  }
+  return { settings, unknown }
+}
+
+/** A misspelt variable must not be passed over in silence. */
+export function describeUnknown(name: string): string {
+  const all = Object.keys(variables).map((one) => prefix + one)
+  return `${name}: there is no such variable; there are ${all.join(', ')}`
+}
+
+/** Of the command line and of the tests. */
+function isForOthers(name: string): boolean {
+  return name === 'FOREBAY_CONFIG' || name === 'FOREBAY_E2E' || name.startsWith('FOREBAY_E2E_')
+}
+
+function place(settings: Record<string, unknown>, path: readonly string[], value: unknown): void {
+  let at = settings
+  for (const key of path.slice(0, -1)) {
+    at[key] ??= {}
+    at = at[key] as Record<string, unknown>
+  }
+  at[path.at(-1)!] = value
+}
