@@ -1,0 +1,123 @@
+import type { BlobId, Digest } from '../model/digest.ts'
+import { Fault } from '../model/fault.ts'
+import { kindOf } from '../model/media-type.ts'
+import type { Records } from '../records/records.ts'
+import type { BlobStore } from '../store/blob-store.ts'
+import type { Clock } from '../system/clock.ts'
+import type { Keeping, Target } from './catalog.ts'
+import { isTagReference, type Knowledge, type TagReference } from './knowledge.ts'
+import { digestHere, printTarget } from './target.ts'
+import type { Walk } from './walk.ts'
+
+const leftoverAgeMs = 24 * 3600 * 1000
+
+export interface RemoveDeps {
+  readonly records: Pick<Records, 'tags' | 'blobs'>
+  readonly store: BlobStore
+  readonly knowledge: Knowledge
+  readonly walk: Walk
+  readonly clock: Clock
+  /** What was kept in memory about names must be forgotten. */
+  readonly forgotten: () => void
+}
+
+/** Freeing: by name, and what has no name any more. */
+export function createRemove(deps: RemoveDeps): Pick<Keeping, 'remove' | 'gc'> {
+  const { records, store, knowledge, walk } = deps
+
+  /** How many bytes it had; undefined where it was not here. */
+  async function removeBlob(id: BlobId): Promise<number | undefined> {
+    const stored = await store.stat(id)
+    await knowledge.forgetBlob(id)
+    await store.remove(id)
+    return stored?.size
+  }
+
+  /** What a tag, or a held manifest outside `leaving`, leads to: digests as they are named there, and sha256. */
+  async function namedElsewhere(leaving: ReadonlySet<string>): Promise<Set<string>> {
+    const named = new Set<string>()
+    for await (const [, facts] of records.tags.entries()) await reach(facts.digest, named)
+    for await (const [key, facts] of records.blobs.entries()) {
+      if (leaving.has(key) || kindOf(facts.mediaType) === 'blob') continue
+      await reachBelow(key as BlobId, facts.mediaType, named)
+    }
+    return named
+  }
+
+  async function reach(digest: Digest, named: Set<string>): Promise<void> {
+    named.add(digest)
+    const id = await knowledge.idOf(digest)
+    if (!id) return
+    named.add(id)
+    await reachBelow(id, (await knowledge.blob(id))?.mediaType, named)
+  }
+
+  async function reachBelow(id: BlobId, mediaType: string | undefined, named: Set<string>): Promise<void> {
+    for (const { digest, stored } of await walk.below(id, mediaType)) {
+      named.add(digest)
+      if (stored) named.add(stored.id)
+    }
+  }
+
+  async function forgetNames(target: Target, digest: Digest): Promise<string[]> {
+    if (target.kind === 'manifest' && isTagReference(target)) {
+      await knowledge.forgetTag(target)
+      return [printTarget(target)]
+    }
+    const names: string[] = []
+    for await (const [name, facts] of records.tags.entries()) if (facts.digest === digest) names.push(name)
+    for (const name of names) await knowledge.forgetTag(parseTagKey(name))
+    return names
+  }
+
+  async function removeAll(ids: Iterable<BlobId>): Promise<{ removed: string[]; freed: number }> {
+    const removed: string[] = []
+    let freed = 0
+    for (const id of ids) {
+      const size = await removeBlob(id)
+      if (size === undefined) continue
+      freed += size
+      removed.push(id)
+    }
+    deps.forgotten()
+    return { removed, freed }
+  }
+
+  return {
+    async remove(target) {
+      const { digest, id } = await digestHere(target, knowledge)
+      const parts = await walk.below(id, (await knowledge.blob(id))?.mediaType)
+      const names = await forgetNames(target, digest)
+      const leaving = new Set<string>([id, ...parts.flatMap((part) => part.stored?.id ?? [])])
+      const kept = await namedElsewhere(leaving)
+      const stored = await Promise.all([digest, ...parts.map((part) => part.digest)].map(knowledge.idOf))
+      const ids = new Set(stored.flatMap((one) => (one && !kept.has(one) ? one : [])))
+      const { removed, freed } = await removeAll(ids)
+      if (names.length + removed.length === 0 && !kept.has(id))
+        throw new Fault('not-found', { what: printTarget(target), asked: ['this store'] })
+      return { removed: [...names, ...removed], freed }
+    },
+    async gc() {
+      const named = await namedElsewhere(new Set())
+      const orphans: BlobId[] = []
+      for await (const { id } of store.list()) if (!named.has(id) && !(await knowledge.blob(id))) orphans.push(id)
+      for await (const [key] of records.blobs.entries())
+        if (!(await store.stat(key as BlobId))) await knowledge.forgetBlob(key as BlobId)
+      const result = await removeAll(orphans)
+      for await (const { key, bytes, changedAt } of store.leftovers()) {
+        if (deps.clock.now() - changedAt < leftoverAgeMs || !(await store.discard(key))) continue
+        result.removed.push(`unfinished ${key}`)
+        result.freed += bytes
+      }
+      return result
+    },
+  }
+}
+
+/** The reverse of `printReference` for a key we wrote ourselves. */
+function parseTagKey(key: string): TagReference {
+  const slash = key.indexOf('/')
+  const colon = key.lastIndexOf(':')
+  const [upstream, repository, pointer] = [key.slice(0, slash), key.slice(slash + 1, colon), key.slice(colon + 1)]
+  return { kind: 'manifest', upstream, repository, pointer } as TagReference
+}

@@ -1,0 +1,61 @@
+import { Fault, isFault } from '../model/fault.ts'
+import type { BlobStore, StoredBlob } from '../store/blob-store.ts'
+import type { Hasher } from '../system/hasher.ts'
+import type { Logger } from '../system/log.ts'
+import type { Keeping, Target, Verification } from './catalog.ts'
+import type { Knowledge } from './knowledge.ts'
+import { digestHere, printTarget } from './target.ts'
+import type { Walk } from './walk.ts'
+
+export interface VerifyDeps {
+  readonly store: BlobStore
+  readonly knowledge: Knowledge
+  readonly hasher: Pick<Hasher, 'whole'>
+  readonly walk: Walk
+  readonly log: Logger
+  readonly forgotten: () => void
+}
+
+/** Hashes what is stored again; what is wrong leaves the store for its quarantine and is fetched anew on the next ask. */
+export function createVerify(deps: VerifyDeps): Keeping['verify'] {
+  const { store, knowledge, walk } = deps
+
+  async function* chosen(target: Target | undefined): AsyncIterable<StoredBlob> {
+    if (!target) return yield* store.list()
+    const { id } = await digestHere(target, knowledge)
+    const parts = await walk.below(id, (await knowledge.blob(id))?.mediaType)
+    const stored = [await store.stat(id), ...parts.map((part) => part.stored)].filter((one) => one !== undefined)
+    if (stored.length === 0) throw new Fault('not-found', { what: printTarget(target), asked: ['this store'] })
+    yield* stored
+  }
+
+  async function actual(blob: StoredBlob, signal: AbortSignal): Promise<string> {
+    try {
+      const [digest] = await deps.hasher.whole(blob.path, blob.size, ['sha256'], signal)
+      return digest ?? 'nothing'
+    } catch (error) {
+      if (isFault(error, 'disk-failed')) return error.message
+      throw error
+    }
+  }
+
+  return async (target, ask) => {
+    const bad: Verification['bad'][number][] = []
+    let checked = 0
+    let bytes = 0
+    for await (const blob of chosen(target)) {
+      ask.signal.throwIfAborted()
+      const found = await actual(blob, ask.signal)
+      if (found !== blob.id) {
+        if (!(await store.stat(blob.id))) continue // removed while it was read
+        const movedTo = await store.quarantine(blob.id)
+        deps.forgotten()
+        deps.log.error('verify.bad', { digest: blob.id, actual: found, movedTo })
+        bad.push({ digest: blob.id, actual: found, movedTo: movedTo ?? '' })
+      }
+      checked++
+      bytes += blob.size
+    }
+    return { checked, bytes, bad }
+  }
+}
