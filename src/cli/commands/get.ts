@@ -1,0 +1,46 @@
+import type { Keeping } from '../../catalog/catalog.ts'
+import { kindOf } from '../../model/media-type.ts'
+import { type Command, exitCodes, type Surroundings } from '../command.ts'
+import { withKeeping } from '../keeping.ts'
+import { jsonOption } from '../options.ts'
+import { printJson } from '../print.ts'
+import { parseBlobTarget, parseTarget } from '../reference.ts'
+import { namesOf, readSettings } from '../settings.ts'
+import { copyTo, writeTo } from '../write-out.ts'
+
+type Got = Awaited<ReturnType<Keeping['get']>>
+
+export const get: Command = {
+  name: 'get',
+  parameters: 'REF',
+  options: {
+    output: { short: 'o', value: 'FILE', help: 'Write it there instead of printing its path; "-" is standard output' },
+    blob: { help: 'REF is a blob of a repository: REGISTRY/NAME@sha256:…' },
+    ...jsonOption,
+  },
+  summary: 'Bring an image or blob in if it is missing; print where it is, or write it out',
+  more:
+    'Of an image with a SIF inside, this is the SIF; of any other, the manifest, once everything it names is here. Of an\n' +
+    'image of many platforms, the parts for this machine are brought in.',
+  async run(given, surroundings) {
+    const { output, blob, json } = given.options
+    const config = readSettings(given, surroundings)
+    const target = (blob ? parseBlobTarget : parseTarget)(given.words[0]!, namesOf(config))
+    // Written out while the store is ours, so that nothing removes it meanwhile.
+    await withKeeping(config, surroundings, async (catalog, ask) => {
+      const got = await catalog.get(target, ask)
+      if (output === '-') await writeTo(surroundings.stdout, got.path, ask.signal)
+      else if (typeof output === 'string') await copyTo(output, got.path)
+      if (json && output !== '-') surroundings.stdout.write(printJson({ ...got, ...(output && { output }) }))
+      else if (output === undefined) surroundings.stdout.write(`${got.path}\n`)
+      if (output !== undefined && target.kind === 'manifest') noteManifest(got, surroundings)
+    })
+    return exitCodes.done
+  },
+}
+
+/** Who wrote out an image and got a page of JSON should know why. */
+function noteManifest({ mediaType }: Got, { stderr }: Surroundings): void {
+  if (kindOf(mediaType) !== 'blob')
+    stderr.write('Note: this is the manifest; what it names is in the store. "forebay inspect" lists it.\n')
+}
