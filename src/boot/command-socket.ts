@@ -1,0 +1,7 @@
+import { join } from 'node:path'
+import type { Config } from '../config/load.ts'
+
+/** Where a running server listens for commands; only its own user may speak there. */
+export function commandSocket(config: Config): string {
+  return join(config.store.path, 'command.sock')
+}
