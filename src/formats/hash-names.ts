@@ -25,9 +25,3 @@ export function algorithmNamed(name: string): Algorithm | undefined {
 export function digestFromHex(algorithm: Algorithm, hex: string): Digest | undefined {
   return digestOrUndefined(`${algorithm}:${hex.toLowerCase()}`)
 }
-
-/** The digest a header field spells as base64 of the raw hash; undefined for the base64 of its hex, which old RFC samples show. */
-export function digestFromBase64(algorithm: Algorithm, base64: string): Digest | undefined {
-  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(base64)) return undefined
-  return digestFromHex(algorithm, Buffer.from(base64, 'base64').toString('hex'))
-}

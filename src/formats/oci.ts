@@ -1,6 +1,6 @@
 import { type Digest, parseDigest } from '../model/digest.ts'
 import { Fault, isFault } from '../model/fault.ts'
-import { bareMediaType, dockerList, dockerManifest, kindOf, ociIndex, ociManifest, octetStream } from '../model/media-type.ts'
+import { bareMediaType, dockerManifest, kindOf, ociIndex, ociManifest, octetStream } from '../model/media-type.ts'
 
 const mostChildren = 10_000
 
@@ -71,7 +71,6 @@ function manifestType(json: Json, contentType: string | undefined): string {
 }
 
 const dockerConfig = 'application/vnd.docker.container.image.v1+json'
-export const indexTypes: readonly string[] = [ociIndex, dockerList]
 
 function parseJson(bytes: Uint8Array): Json {
   try {

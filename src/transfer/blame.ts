@@ -16,8 +16,6 @@ export interface Blame {
   isLiar(source: Source): boolean
   /** Did this source send the piece around `position` wrong? */
   isAvoided(source: Source, position: number): boolean
-  /** How many sources sent that piece wrong. */
-  accusers(piece: ByteRange): number
 }
 
 const mostPieces = 2
@@ -58,7 +56,6 @@ export function createBlame(pieceLength: number, credits: Pick<Credits, 'take'>)
     },
     isLiar: (source) => (strikes.get(source) ?? 0) >= mostPieces,
     isAvoided: (source, position) => wrong.get(alignDown(position, pieceLength))?.has(source) ?? false,
-    accusers: (piece) => wrong.get(piece.start)?.size ?? 0,
   }
 }
 
