@@ -6,29 +6,12 @@ import { createFakeUpstream } from '../kit/fake-upstream.ts'
 import { image } from '../kit/images.ts'
 import { expectNoLeaks } from '../kit/leaks.ts'
 import { readMetalink } from '../kit/metalink-reply.ts'
-import { createMirroredWorld, type MirroredWorld } from '../kit/mirrored-world.ts'
+import { bytesFrom, everywhere, fetchRight, layer } from '../kit/mirrored-blob.ts'
+import { createMirroredWorld } from '../kit/mirrored-world.ts'
 import { deadPort } from '../kit/ports.ts'
 import { createWorld } from '../kit/world.ts'
 
 expectNoLeaks()
-
-const layer = blob(6 * MiB, 'mirrored')
-const bytesFrom = (world: MirroredWorld, digest = layer.digest) =>
-  [...world.mirrors, world.upstream].map((place) => place.bodies(digest))
-
-async function everywhere(mirrors: number, ...layers: readonly (typeof layer)[]): Promise<MirroredWorld> {
-  const world = await createMirroredWorld(Array.from({ length: mirrors }, () => ({})))
-  for (const place of [world.upstream, ...world.mirrors]) place.pushBlob('lab/tool', layer, ...layers)
-  return world
-}
-
-/** The blob through the house, whole and right. */
-async function fetchRight(world: Pick<MirroredWorld, 'house' | 'blob'>, digest = layer.digest): Promise<void> {
-  const reply = await ask(world.blob('lab/tool', digest))
-  expect([reply.status, reply.end, reply.sha256]).toEqual([200, 'clean', digest])
-  await untilHeld(world.house.storePath, digest)
-  expect(await wrongBlobsOn(world.house.storePath)).toEqual([])
-}
 
 describe('a blob that is missing', () => {
   test('comes from the best mirror, and the upstream sends none of it', async () => {

@@ -4,31 +4,14 @@ import { pathToFileURL } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { ask } from '../kit/ask.ts'
 import { blob, KiB, MiB } from '../kit/blobs.ts'
-import { isHeld, untilHeld, wrongBlobsOn } from '../kit/disk.ts'
+import { isHeld } from '../kit/disk.ts'
 import { expectNoLeaks } from '../kit/leaks.ts'
-import { createMirroredWorld, type MirroredWorld } from '../kit/mirrored-world.ts'
+import { bytesFrom, everywhere, fetchRight, layer } from '../kit/mirrored-blob.ts'
+import { createMirroredWorld } from '../kit/mirrored-world.ts'
 import { tempFolder } from '../kit/temp-folder.ts'
 import { createWorld } from '../kit/world.ts'
 
 expectNoLeaks()
-
-const layer = blob(6 * MiB, 'mirrored')
-const bytesFrom = (world: MirroredWorld, digest = layer.digest) =>
-  [...world.mirrors, world.upstream].map((place) => place.bodies(digest))
-
-async function everywhere(mirrors: number, ...layers: readonly (typeof layer)[]): Promise<MirroredWorld> {
-  const world = await createMirroredWorld(Array.from({ length: mirrors }, () => ({})))
-  for (const place of [world.upstream, ...world.mirrors]) place.pushBlob('lab/tool', layer, ...layers)
-  return world
-}
-
-/** The blob through the house, whole and right. */
-async function fetchRight(world: Pick<MirroredWorld, 'house' | 'blob'>, digest = layer.digest): Promise<void> {
-  const reply = await ask(world.blob('lab/tool', digest))
-  expect([reply.status, reply.end, reply.sha256]).toEqual([200, 'clean', digest])
-  await untilHeld(world.house.storePath, digest)
-  expect(await wrongBlobsOn(world.house.storePath)).toEqual([])
-}
 
 describe('a mirror that fails again and again', () => {
   test('is not asked any more', async () => {
