@@ -58,6 +58,11 @@ export function strongest(digests: readonly Digest[]): Digest | undefined {
   return algorithms.map((name) => digests.find((digest) => algorithmOf(digest) === name)).find((found) => found !== undefined)
 }
 
+/** Can nobody make other bytes that have the same? */
+export function isStrong(digest: Digest | undefined): digest is Digest {
+  return digest !== undefined && ['sha512', 'sha256'].includes(algorithmOf(digest))
+}
+
 function hexLength(algorithm: string): number | undefined {
   return Object.hasOwn(hexLengths, algorithm) ? hexLengths[algorithm as Algorithm] : undefined
 }

@@ -8,27 +8,32 @@ export interface FaultDetails {
   unsupported: { what: string }
   'range-unsatisfiable': { size: number }
   'precondition-failed': { what: string; why: string }
+  'url-too-long': { limit: number } // bytes
   'upstream-unknown': { name: string }
   // what it may or may not have
   'not-found': { what: string; asked?: readonly string[] }
   'not-held': { what: string }
-  unauthenticated: { what: string; challenge: string }
+  unauthenticated: { what: string; challenge: string; why?: string }
   denied: { what: string; by: string }
   // what an upstream or another source did
   'upstream-unreachable': { url: string; why: string }
   'upstream-timeout': { url: string; phase: 'connect' | 'headers' | 'body' | 'answer'; ms: number }
-  'upstream-status': { url: string; status: number }
-  'upstream-limited': { url: string; retryAfterMs?: number }
-  'upstream-refused': { url: string; status: 401 | 403 }
+  // `said`: what it gave as its reason, in one line
+  'upstream-status': { url: string; status: number; said?: string }
+  'upstream-limited': { url: string; retryAfterMs?: number; said?: string }
+  'upstream-refused': { url: string; status: 401 | 403; said?: string }
   'upstream-invalid': { url: string; why: string }
   'outbound-blocked': { url: string; why: string }
   'source-cut': { url: string; received: number; expected?: number }
   'source-changed': { url: string; why: string }
   corrupt: { what: string; expected: string; actual: string }
+  'signature-missing': { what: string; upstream: string; trusted: readonly string[]; asked: readonly string[] }
+  'signature-invalid': { what: string; upstream: string; trusted: readonly string[]; why: string }
   'too-large': { what: string; limit: number }
   'all-sources-failed': { what: string; tried: readonly string[] }
   // ourselves
   overloaded: { what: string; retryAfterMs: number }
+  'client-limited': { what: string; retryAfterMs: number }
   'disk-full': { path: string }
   'disk-failed': { path: string; why: string }
   'store-locked': { path: string; by: string }
@@ -51,6 +56,7 @@ export const remedies: Readonly<Record<FaultCode, 'next-source' | 'later' | 'non
   unsupported: 'none',
   'range-unsatisfiable': 'none',
   'precondition-failed': 'none',
+  'url-too-long': 'none',
   'upstream-unknown': 'none',
   'not-found': 'next-source',
   'not-held': 'next-source',
@@ -66,9 +72,12 @@ export const remedies: Readonly<Record<FaultCode, 'next-source' | 'later' | 'non
   'source-cut': 'next-source',
   'source-changed': 'next-source',
   corrupt: 'next-source',
+  'signature-missing': 'none',
+  'signature-invalid': 'none',
   'too-large': 'none',
   'all-sources-failed': 'later',
   overloaded: 'later',
+  'client-limited': 'later',
   'disk-full': 'later',
   'disk-failed': 'later',
   'store-locked': 'later',
@@ -129,25 +138,31 @@ const sentences: Describe = {
   unsupported: ({ what }) => `${what} is not supported: this is a read-only proxy`,
   'range-unsatisfiable': ({ size }) => `the range lies outside the ${size} bytes there are`,
   'precondition-failed': ({ what, why }) => `${what} does not hold: ${why}`,
+  'url-too-long': ({ limit }) => `the URL is longer than ${limit} bytes`,
   'upstream-unknown': ({ name }) => `no upstream named "${name}" is configured here`,
   'not-found': ({ what, asked }) => `${what} was not found${asked?.length ? ` (asked ${asked.join(', ')})` : ''}`,
   'not-held': ({ what }) => `${what} is not held here, and only-if-cached was asked for`,
-  unauthenticated: ({ what }) => `${what} needs credentials`,
+  unauthenticated: ({ what, why }) => `${what} needs credentials${because(why)}`,
   denied: ({ what, by }) => `${what} may not be read: refused by ${by}`,
   'upstream-unreachable': ({ url, why }) => `${url} cannot be reached: ${why}`,
   'upstream-timeout': ({ url, phase, ms }) => `${url} timed out after ${ms} ms (${phase})`,
-  'upstream-status': ({ url, status }) => `${url} answered ${status}`,
-  'upstream-limited': ({ url }) => `${url} says there were too many requests`,
-  'upstream-refused': ({ url, status }) => `${url} refused access (${status})`,
+  'upstream-status': ({ url, status, said }) => `${url} answered ${status}${because(said)}`,
+  'upstream-limited': ({ url, said }) => `${url} says there were too many requests${because(said)}`,
+  'upstream-refused': ({ url, status, said }) => `${url} refused access (${status})${because(said)}`,
   'upstream-invalid': ({ url, why }) => `${url} sent an answer that cannot be used: ${why}`,
   'outbound-blocked': ({ url, why }) => `${url} was not asked: ${why}`,
   'source-cut': ({ url, received, expected }) =>
     `${url} stopped after ${received} of ${expected ?? 'an unknown number of'} bytes`,
   'source-changed': ({ url, why }) => `${url} no longer gives the bytes it began with: ${why}`,
   corrupt: ({ what, expected, actual }) => `${what} has the wrong content: expected ${expected}, got ${actual}`,
+  'signature-missing': ({ what, upstream, trusted, asked }) =>
+    `${what} has no OpenPGP signature (looked for at ${asked.join(', ') || 'no place, as none may be asked now'}), and "${upstream}" requires one by ${trusted.join(' or ')}; have it signed, or set upstreams.${upstream}.signatures.required to false`,
+  'signature-invalid': ({ what, upstream, trusted, why }) =>
+    `${what} has no good OpenPGP signature: ${why}; "${upstream}" requires one by ${trusted.join(' or ')}; have it signed by one of these keys, or add the key of its signer to upstreams.${upstream}.signatures.keys`,
   'too-large': ({ what, limit }) => `${what} is larger than the limit of ${limit} bytes`,
   'all-sources-failed': ({ what, tried }) => `${what} could not be fetched from any source: ${tried.join('; ')}`,
   overloaded: ({ what }) => `too much at once: ${what}`,
+  'client-limited': ({ what }) => `too much at once for one client: ${what}`,
   'disk-full': ({ path }) => `no space left below ${path}`,
   'disk-failed': ({ path, why }) => `${path}: ${why}`,
   'store-locked': ({ path, by }) => `the store at ${path} is in use by ${by}; stop it, or let this command speak to it`,
@@ -160,4 +175,8 @@ const sentences: Describe = {
 
 function describe<Code extends FaultCode>(code: Code, details: FaultDetails[Code]): string {
   return sentences[code](details)
+}
+
+function because(said: string | undefined): string {
+  return said === undefined ? '' : `: ${said}`
 }

@@ -6,6 +6,7 @@ export const ociIndex = 'application/vnd.oci.image.index.v1+json'
 export const dockerManifest = 'application/vnd.docker.distribution.manifest.v2+json'
 export const dockerList = 'application/vnd.docker.distribution.manifest.list.v2+json'
 export const octetStream = 'application/octet-stream'
+export const sifLayer = 'application/vnd.sylabs.sif.layer.v1.sif'
 
 const kinds: Readonly<Record<string, MediaKind>> = {
   [ociManifest]: 'manifest',

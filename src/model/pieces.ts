@@ -1,3 +1,5 @@
+import type { ByteRange } from './range.ts'
+
 /** Hashes of the equal parts of a file, the last of which may be shorter. @see RFC 5854 §4.1.3 */
 export interface PieceHashes {
   readonly length: number // bytes of a piece
@@ -19,6 +21,13 @@ export function pieceLengthFor(size: number): number | undefined {
 
 export function pieceCount(size: number, length: number): number {
   return Math.ceil(size / length)
+}
+
+/** Which piece of a file of `size` bytes lies there, counted from 0; undefined where it is not exactly one. */
+export function pieceAt({ start, end }: ByteRange, size: number): number | undefined {
+  const length = pieceLengthFor(size)
+  if (length === undefined || start % length !== 0 || end !== Math.min(size, start + length)) return undefined
+  return start / length
 }
 
 /** The hashes as what they should be for that size; undefined when their number is another. */

@@ -1,5 +1,8 @@
-/** Who asks, as the edge found out. */
-export type Principal = { readonly kind: 'anonymous' } | { readonly kind: 'operator' }
+/** Who asks, as the edge found out. A token acts in the name it was issued to. */
+export type Principal =
+  | { readonly kind: 'anonymous' }
+  | { readonly kind: 'user' | 'token'; readonly name: string }
+  | { readonly kind: 'operator' }
 
 export type Action = 'pull' | 'admin'
 
