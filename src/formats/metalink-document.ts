@@ -2,6 +2,7 @@ import type { Digest } from '../model/digest.ts'
 
 export const metalink4Type = 'application/metalink4+xml'
 export const metalink3Type = 'application/metalink+xml'
+export const pgpSignatureType = 'application/pgp-signature'
 
 /** A metalink as this house writes it. @see RFC 5854 §4.1.2 */
 export interface MetalinkDocument {

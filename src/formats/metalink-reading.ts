@@ -141,8 +141,11 @@ export function countryOf(location: string | undefined): string | undefined {
   return location !== undefined && /^[A-Za-z]{2}$/.test(location) ? location.toLowerCase() : undefined
 }
 
-/** An armored OpenPGP signature, without the blanks around it. */
+const longestSignature = 64 * 1024 // characters
+
+/** An armored OpenPGP signature, without the blanks around it; undefined if it is none, or over-long. */
 export function signatureOf(text: string): string | undefined {
+  if (text.length > longestSignature) return undefined
   return /^-----BEGIN PGP SIGNATURE-----\n[\x20-\x7e\n]+\n-----END PGP SIGNATURE-----$/.test(text.replaceAll('\r\n', '\n'))
     ? text.replaceAll('\r\n', '\n')
     : undefined

@@ -9,6 +9,7 @@ import {
   type MetalinkFile,
   type MetalinkPieces,
   type MetalinkUrl,
+  pgpSignatureType,
 } from './metalink-document.ts'
 import {
   beginReading,
@@ -26,10 +27,9 @@ import {
 } from './metalink-reading.ts'
 import { readForeignUrl } from './metalink-urls.ts'
 import { type MetalinkLimits, metalinkLimits, readXml, type XmlElement } from './metalink-xml.ts'
+import { parseRfc3339 } from './rfc3339.ts'
 
 export const metalink4Namespace = 'urn:ietf:params:xml:ns:metalink'
-
-const pgp = 'application/pgp-signature'
 
 /**
  * Prints a document: the same text for the same document, valid against the RFC's schema. Of the digests it prints sha256,
@@ -58,7 +58,8 @@ function printFile(file: MetalinkFile): string {
   text += printHash(file.digests, 'sha256') + printHash(file.digests, 'sha512')
   if (file.pieces !== undefined) text += printPieces(file.pieces)
   for (const url of file.urls) text += printUrl(url)
-  if (file.signature !== undefined) text += `    <signature mediatype="${pgp}">${escapeXml(file.signature)}</signature>\n`
+  if (file.signature !== undefined)
+    text += `    <signature mediatype="${pgpSignatureType}">${escapeXml(file.signature)}</signature>\n`
   return `${text}  </file>\n`
 }
 
@@ -124,7 +125,7 @@ function readFile(file: XmlElement, name: string, reading: Reading): ForeignFile
     urls: urlsIn(childrenOf(file, 'url'), reading, priorityOf),
     identity: textIn(file, 'identity'),
     version: textIn(file, 'version'),
-    signature: signature?.attributes.get('mediatype') === pgp ? signatureOf(signature.text) : undefined,
+    signature: signature?.attributes.get('mediatype') === pgpSignatureType ? signatureOf(signature.text) : undefined,
   }
 }
 
@@ -135,8 +136,5 @@ function priorityOf(url: XmlElement): number {
 
 function dateIn(root: XmlElement, name: string): number | undefined {
   const text = textIn(root, name)
-  const at = text !== undefined && rfc3339.test(text) ? Date.parse(text) : Number.NaN
-  return Number.isNaN(at) ? undefined : at
+  return text === undefined ? undefined : parseRfc3339(text)
 }
-
-const rfc3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/

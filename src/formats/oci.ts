@@ -1,8 +1,12 @@
 import { type Digest, parseDigest } from '../model/digest.ts'
-import { Fault, isFault } from '../model/fault.ts'
+import { type Fault, isFault } from '../model/fault.ts'
 import { bareMediaType, dockerManifest, kindOf, ociIndex, ociManifest, octetStream } from '../model/media-type.ts'
+import { invalidDocument, isJsonObject, type Json, parseJsonObject } from './json.ts'
+import { readForeignUrl } from './metalink-urls.ts'
 
 const mostChildren = 10_000
+const mostUrls = 16 // of one blob
+const longestUrl = 2048 // characters
 
 export interface Platform {
   readonly os: string
@@ -16,7 +20,7 @@ export interface Descriptor {
   readonly size: number // bytes
   readonly mediaType: string
   readonly platform: Platform | undefined
-  readonly urls: readonly string[]
+  readonly urls: readonly string[] // absolute http(s), without user or password; not yet allowed to be dialled
 }
 
 export interface Manifest {
@@ -26,8 +30,6 @@ export interface Manifest {
   readonly subject: Descriptor | undefined
   readonly artifactType: string | undefined
 }
-
-type Json = { readonly [key: string]: unknown }
 
 /**
  * Reads an image manifest or index.
@@ -39,7 +41,7 @@ type Json = { readonly [key: string]: unknown }
  * @see OCI image-spec, manifest.md and image-index.md; Docker image manifest version 2, schema 2
  */
 export function parseManifest(bytes: Uint8Array, contentType: string | undefined): Manifest {
-  const json = parseJson(bytes)
+  const json = parseJsonObject(bytes, what)
   if (json.schemaVersion === 1 || json.fsLayers !== undefined)
     throw invalid('it is a schema 1 manifest, which nothing can pull by digest')
   const mediaType = manifestType(json, contentType)
@@ -65,23 +67,15 @@ function manifestType(json: Json, contentType: string | undefined): string {
   const own = typeof json.mediaType === 'string' ? bareMediaType(json.mediaType) : undefined
   if (own !== undefined) return own
   if (Array.isArray(json.manifests)) return ociIndex
-  if (Array.isArray(json.layers) && isObject(json.config))
+  if (Array.isArray(json.layers) && isJsonObject(json.config))
     return json.config.mediaType === dockerConfig ? dockerManifest : ociManifest
   throw invalid('it is neither a manifest nor an index')
 }
 
 const dockerConfig = 'application/vnd.docker.container.image.v1+json'
 
-function parseJson(bytes: Uint8Array): Json {
-  try {
-    const json: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
-    if (isObject(json)) return json
-  } catch {}
-  throw invalid('it is not a JSON object')
-}
-
 function descriptor(value: unknown): Descriptor {
-  if (!isObject(value)) throw invalid('one of its descriptors is not an object')
+  if (!isJsonObject(value)) throw invalid('one of its descriptors is not an object')
   const { digest, size, mediaType, platform, urls } = value
   if (typeof digest !== 'string') throw invalid('one of its descriptors has no digest')
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0)
@@ -91,8 +85,14 @@ function descriptor(value: unknown): Descriptor {
     size,
     mediaType: (typeof mediaType === 'string' ? bareMediaType(mediaType) : undefined) ?? octetStream,
     platform: platformIn(platform),
-    urls: Array.isArray(urls) ? urls.filter((url) => typeof url === 'string') : [],
+    urls: urlsIn(urls),
   }
+}
+
+function urlsIn(value: unknown): readonly string[] {
+  if (!Array.isArray(value)) return []
+  const texts = value.slice(0, mostUrls).filter((url) => typeof url === 'string' && url.length <= longestUrl)
+  return texts.map((text) => readForeignUrl(text)).flatMap((read) => (read.outcome === 'usable' ? read.url : []))
 }
 
 function digestIn(text: string): Digest {
@@ -105,7 +105,7 @@ function digestIn(text: string): Digest {
 }
 
 function platformIn(value: unknown): Platform | undefined {
-  if (!isObject(value) || typeof value.os !== 'string' || typeof value.architecture !== 'string') return undefined
+  if (!isJsonObject(value) || typeof value.os !== 'string' || typeof value.architecture !== 'string') return undefined
   const { os, architecture, variant } = value
   return { os, architecture, ...(typeof variant === 'string' ? { variant } : {}) }
 }
@@ -119,10 +119,8 @@ function optional(value: unknown): readonly unknown[] {
   return value === undefined || value === null ? [] : [value]
 }
 
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
+const what = 'the manifest'
 
 function invalid(why: string): Fault<'upstream-invalid'> {
-  return new Fault('upstream-invalid', { url: 'the manifest', why })
+  return invalidDocument(what, why)
 }

@@ -116,6 +116,7 @@ describe('a document read', () => {
     expect(read(text).files[0]!.signature).toBe(sampleSignature)
     expect(read(text.replace('pgp-signature', 'pkcs7-signature')).files[0]!.signature).toBeUndefined()
     expect(read(text.replace('BEGIN PGP SIGNATURE', 'BEGIN SIGNATURE')).files[0]!.signature).toBeUndefined()
+    expect(read(text.replace('\n=', `${'\nAAAA'.repeat(20_000)}\n=`)).files[0]!.signature).toBeUndefined()
   })
 
   test('is not sent on to further documents', () => {

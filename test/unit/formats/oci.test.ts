@@ -56,6 +56,22 @@ describe('what a manifest names', () => {
     expect(read.children[1]!.urls).toEqual(['https://a/b'])
   })
 
+  test.each([
+    ['a file', 'file:///etc/passwd'],
+    ['a password', 'https://user:secret@a/b'],
+    ['something relative', '/v2/a/b'],
+    ['something endless', `https://a/${'b'.repeat(2100)}`],
+  ])('no place of %s', (_, url) => {
+    const read = parseManifest(bytes({ layers: [{ ...layer, urls: [url, 'http://c/d#e'] }], config: layer }), undefined)
+    expect(read.children[1]!.urls).toEqual(['http://c/d'])
+  })
+
+  test('no more places of one layer than anybody would try', () => {
+    const urls = Array.from({ length: 100 }, (_, at) => `https://a/${at}`)
+    const read = parseManifest(bytes({ layers: [{ ...layer, urls }], config: { ...layer, urls: 'https://a/b' } }), undefined)
+    expect(read.children.map(({ urls }) => urls.length)).toEqual([0, 16])
+  })
+
   test('an artifact manifest has blobs and no config', () => {
     const type = 'application/vnd.oci.artifact.manifest.v1+json'
     expect(parseManifest(bytes({ mediaType: type, blobs: [layer] }), type).children).toHaveLength(1)
