@@ -47,7 +47,7 @@ export interface Http {
    * @throws Fault 'upstream-unreachable', 'upstream-timeout', 'upstream-invalid' (redirects), 'outbound-blocked'
    */
   request(request: HttpRequest): Promise<HttpResponse>
-  /** May a URL that somebody else named be asked: https, or a place of the settings? Where it leads is checked besides. */
+  /** May a URL that somebody else named be asked: https, or a place of the settings? What its name resolves to is checked besides. */
   mayLearn(url: URL): boolean
   close(): Promise<void>
 }
@@ -85,7 +85,8 @@ export function createHttp(settings: HttpSettings): Http {
     }
   }
 
-  const mayLearn = (url: URL) => url.protocol === 'https:' || (url.protocol === 'http:' && outbound.isConfigured(url))
+  const mayLearn = (url: URL) =>
+    (url.protocol === 'https:' || outbound.isConfigured(url)) && outbound.refusalOf(url) === undefined
 
   return { request, mayLearn, close: dispatchers.close }
 }

@@ -13,6 +13,7 @@ export interface Logger {
 }
 
 export interface LogSink extends Logger {
+  setLevel(level: LogLevel | 'silent'): void
   /** Writes out what is gathered. Call before the process ends. */
   flush(): void
 }
@@ -23,21 +24,30 @@ const gatherBytes = 16 * 1024
 /** Lines are gathered and written in batches, at the latest after 200 ms; errors at once. `fd` 1 is standard output. */
 export function createLogger({ level, fd = 1 }: { level: LogLevel | 'silent'; fd?: number | string }): LogSink {
   const sink = destination({ dest: fd, sync: true, minLength: gatherBytes, maxWrite: 4 * gatherBytes })
-  const timer = setInterval(() => sink.flush(), flushEveryMs)
+  const timer = setInterval(flush, flushEveryMs)
   timer.unref()
   const log = pino(
     { level, base: undefined, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } },
     sink,
   )
+
+  /** Even nothing at all cannot be written where nobody listens any more. */
+  function flush(): void {
+    if (log.level !== 'silent') sink.flush()
+  }
+
   return {
     debug: (event, fields) => log.isLevelEnabled('debug') && log.debug({ event, ...clean(fields) }),
     info: (event, fields) => log.isLevelEnabled('info') && log.info({ event, ...clean(fields) }),
     warn: (event, fields) => log.warn({ event, ...clean(fields) }),
     error(event, fields) {
       log.error({ event, ...clean(fields) })
-      sink.flush()
+      flush()
     },
-    flush: () => sink.flush(),
+    setLevel(next) {
+      log.level = next
+    },
+    flush,
   }
 }
 

@@ -7,6 +7,8 @@ import { redactUrl } from './redact.ts'
 export interface Outbound {
   /** Before a connection: the scheme, and literal addresses, which no lookup is made for. @throws Fault 'outbound-blocked' */
   check(url: URL): void
+  /** What `check` throws, if it does. */
+  refusalOf(url: URL): Fault<'outbound-blocked'> | undefined
   /** Is this very origin named in the settings, so that it may be anywhere, also behind a proxy? */
   isConfigured(url: URL): boolean
   /** Resolves a name for one origin and refuses what it resolves to; covers names that change their address. */
@@ -61,14 +63,19 @@ export function createOutbound({ origins, allow }: OutboundSettings): Outbound {
       why: `${address} is a private address; name ${placeOf(url)} in outbound.allow if it is meant`,
     })
 
+  function refusalOf(url: URL): Fault<'outbound-blocked'> | undefined {
+    if (url.protocol !== 'https:' && url.protocol !== 'http:')
+      return new Fault('outbound-blocked', { url: redactUrl(url), why: `"${url.protocol}" is neither http nor https` })
+    const host = bare(url.hostname)
+    return isIP(host) !== 0 && !places.has(placeOf(url)) && isRefused(host) ? refusal(url, host) : undefined
+  }
+
   return {
     isConfigured: (url) => places.has(placeOf(url)),
+    refusalOf,
     check(url) {
-      if (url.protocol !== 'https:' && url.protocol !== 'http:') {
-        throw new Fault('outbound-blocked', { url: redactUrl(url), why: `"${url.protocol}" is neither http nor https` })
-      }
-      const host = bare(url.hostname)
-      if (isIP(host) !== 0 && !places.has(placeOf(url)) && isRefused(host)) throw refusal(url, host)
+      const refused = refusalOf(url)
+      if (refused) throw refused
     },
     lookupFor(origin) {
       const isFree = places.has(placeOf(origin))

@@ -2,6 +2,7 @@
 export interface Places {
   /** Settles with the function that gives the place back; calling it again does nothing. Rejects with the signal's reason. */
   enter(signal: AbortSignal): Promise<() => void>
+  readonly waiting: number
 }
 
 export function createPlaces(count: number): Places {
@@ -20,6 +21,9 @@ export function createPlaces(count: number): Places {
   }
 
   return {
+    get waiting() {
+      return waiting.length
+    },
     async enter(signal) {
       signal.throwIfAborted()
       if (free > 0) {

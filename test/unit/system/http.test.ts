@@ -169,6 +169,25 @@ describe('failures', () => {
   })
 })
 
+describe('a URL that somebody else named', () => {
+  test.each([
+    ['https://anything.example/x', true],
+    ['https://10.1.2.3/x', true], // by its network
+    ['https://known.example/x', true],
+    ['http://known.example:8080/x', true],
+    ['http://known.example/x', false],
+    ['http://anything.example/x', false],
+    ['http://10.1.2.3/x', false],
+    ['https://127.0.0.1/x', false],
+    ['https://[::ffff:192.168.0.1]/x', false],
+    ['https://2130706433/x', false],
+    ['file:///etc/passwd', false],
+  ])('%s may be asked: %s', async (text, may) => {
+    await start({ allow: ['10.1.2.0/24', 'known.example:8080'] })
+    expect(http.mayLearn(new URL(text))).toBe(may)
+  })
+})
+
 describe('redirects', () => {
   let other: Server
   let target: URL
