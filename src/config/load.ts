@@ -4,24 +4,38 @@ import { parseDocument } from 'yaml'
 import { z } from 'zod'
 import { Fault } from '../model/fault.ts'
 import type { UpstreamId } from '../model/reference.ts'
+import { doorMistakes } from './doors.ts'
 import { describeUnknown, readEnvironment } from './environment.ts'
 import { type Settings, schema } from './schema.ts'
 import { type Secret, secretFromFile, secretFromVariable } from './secrets.ts'
 
-export type UpstreamSettings = Omit<Settings['upstreams'][string], 'credentials' | 'url' | 'mirrors'> & {
+export type UpstreamSettings = Omit<Settings['upstreams'][string], 'credentials' | 'url' | 'mirrors' | 'keyserver'> & {
   readonly mirrors: readonly (Omit<Settings['upstreams'][string]['mirrors'][number], 'url'> & { readonly url: URL })[]
   readonly id: UpstreamId
   readonly url: URL
-  readonly credentials: { readonly username: string; readonly password: Secret } | { readonly dockerConfig: string } | undefined
+  readonly credentials:
+    | { readonly username: string; readonly password: Secret }
+    | { readonly token: Secret }
+    | { readonly dockerConfig: string }
+    | undefined
+  readonly keyserver: URL | undefined
 }
 
+/** One place to listen on. */
+export type DoorSettings = Exclude<Settings['listen'], readonly unknown[]>
+export type TlsSettings = NonNullable<DoorSettings['tls']>
+
 /** All settings, checked: durations in ms, sizes in bytes, paths absolute, secrets behind doors. */
-export interface Config extends Omit<Settings, 'publicUrl' | 'listen' | 'upstreams' | 'defaults' | 'records' | 'outbound'> {
-  readonly listen: readonly { readonly host: string; readonly port: number }[]
+export interface Config
+  extends Omit<Settings, 'access' | 'signing' | 'publicUrl' | 'listen' | 'upstreams' | 'defaults' | 'records' | 'outbound'> {
+  readonly file: string // where they were read from
+  readonly listen: readonly DoorSettings[]
   readonly publicUrl: URL | undefined // undefined: the first listener's
   readonly records: { readonly url: string }
   readonly upstreams: ReadonlyMap<UpstreamId, UpstreamSettings>
-  readonly defaults: { readonly oci: UpstreamId | undefined }
+  readonly signing: { readonly key: Secret; readonly passphrase: Secret | undefined } | undefined
+  readonly defaults: { readonly [kind in 'oci' | 'library' | 'shub']: UpstreamId | undefined }
+  readonly access: Omit<Settings['access'], 'users'> & { readonly users: { readonly file: string } | undefined }
   readonly outbound: Omit<Settings['outbound'], 'httpProxy' | 'httpsProxy' | 'noProxy'> & {
     readonly proxies: { readonly http?: URL; readonly https?: URL; readonly no: readonly string[] }
   }
@@ -35,14 +49,17 @@ export interface Config extends Omit<Settings, 'publicUrl' | 'listen' | 'upstrea
 export function loadConfig(file: string, env: NodeJS.ProcessEnv, options: { relativeTo?: string } = {}): Config {
   const mistakes: string[] = []
   const { settings, unknown } = readEnvironment(env, mistakes)
-  const raw = merge(readYaml(file), settings) as Record<string, unknown>
+  const written = readYaml(file)
+  if (Array.isArray(written.listen) && settings.listen !== undefined)
+    mistakes.push(`FOREBAY_LISTEN_…: ${file} has a list of places to listen on, and which of them is meant cannot be said`)
+  const raw = merge(written, settings) as Record<string, unknown>
   const secrets = secretVariables(raw)
   mistakes.push(...unknown.filter((name) => !secrets.has(name)).map(describeUnknown))
   const parsed = schema.safeParse(raw)
   if (!parsed.success) mistakes.push(...describe(parsed.error, raw))
-  mistakes.push(...crossCheck(raw))
+  mistakes.push(...crossCheck(raw), ...doorMistakes(raw))
   if (!parsed.success || mistakes.length > 0) throw new Fault('config-invalid', { file, mistakes })
-  return complete(parsed.data, env, options.relativeTo ?? dirname(resolve(file)))
+  return complete(file, parsed.data, env, options.relativeTo ?? dirname(resolve(file)))
 }
 
 function readYaml(file: string): Record<string, unknown> {
@@ -81,22 +98,32 @@ function merge(below: unknown, above: unknown): unknown {
 }
 
 function describe(error: z.ZodError, raw: unknown): string[] {
-  return error.issues.flatMap((issue) => {
-    const at = issue.path.map(String)
-    if (issue.code === 'unrecognized_keys')
-      return issue.keys.map((key) => `${[...at, key].join('.')}: there is no such setting${hint(key, at)}`)
-    if (issue.code === 'invalid_key') return `${at.join('.')}: ${issue.issues[0]?.message ?? issue.message}`
-    return `${at.join('.') || 'the file'}: ${valueAt(raw, at)}${issue.message.replace(/^Invalid (input|option): /, '')}`
-  })
+  return error.issues.flatMap((issue) => describeIssue(issue, issue.path.map(String), raw))
+}
+
+function describeIssue(issue: z.core.$ZodIssue, at: readonly string[], raw: unknown): string[] {
+  // One place or a list of them: what is wrong is told of the one that was written.
+  if (issue.code === 'invalid_union' && at[0] === 'listen' && typeof valueBelow(raw, at) === 'object') {
+    const below = issue.errors[Array.isArray(valueBelow(raw, at)) ? 1 : 0] ?? []
+    if (below.length > 0) return below.flatMap((one) => describeIssue(one, [...at, ...one.path.map(String)], raw))
+  }
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => `${[...at, key].join('.')}: there is no such setting${hint(key, at)}`)
+  if (issue.code === 'invalid_key') return [`${at.join('.')}: ${issue.issues[0]?.message ?? issue.message}`]
+  return [`${at.join('.') || 'the file'}: ${valueAt(raw, at)}${issue.message.replace(/^Invalid (input|option): /, '')}`]
+}
+
+function valueBelow(raw: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>(
+    (at, key) => (isObject(at) || Array.isArray(at) ? (at as Record<string, unknown>)[key] : undefined),
+    raw,
+  )
 }
 
 /** Values are shown so that they can be found, unless they could be secrets. */
 function valueAt(raw: unknown, path: readonly string[]): string {
-  const value = path.reduce<unknown>(
-    (at, key) => (isObject(at) || Array.isArray(at) ? (at as Record<string, unknown>)[key] : undefined),
-    raw,
-  )
-  if (value === undefined || path.some((key) => /password|credentials|secret|token/i.test(key))) return ''
+  const value = valueBelow(raw, path)
+  if (value === undefined || path.some((key) => /password|passphrase|credentials|secret|token|signing/i.test(key))) return ''
   return typeof value === 'object' ? '' : `${JSON.stringify(value).replace(/\/\/[^/\s]*@/g, '//[secret]@')} is wrong: `
 }
 
@@ -129,13 +156,18 @@ function isClose(a: string, b: string): boolean {
 /** What no single setting shows; also looked for in a file that has other mistakes. */
 function crossCheck(raw: Readonly<Record<string, unknown>>): string[] {
   const upstreams = isObject(raw.upstreams) ? raw.upstreams : {}
-  const fallback = isObject(raw.defaults) ? raw.defaults.oci : undefined
   const mistakes: string[] = []
-  if (typeof fallback === 'string' && !Object.hasOwn(upstreams, fallback)) {
-    mistakes.push(`defaults.oci: "${fallback}" is none of the upstreams ${Object.keys(upstreams).join(', ')}`)
+  for (const [kind, name] of Object.entries(isObject(raw.defaults) ? raw.defaults : {})) {
+    if (typeof name !== 'string') continue
+    const upstream = Object.hasOwn(upstreams, name) ? upstreams[name] : undefined
+    if (!isObject(upstream))
+      mistakes.push(`defaults.${kind}: "${name}" is none of the upstreams ${Object.keys(upstreams).join(', ')}`)
+    else if (upstream.kind !== kind) mistakes.push(`defaults.${kind}: "${name}" is of kind ${JSON.stringify(upstream.kind)}`)
   }
+  mistakes.push(...ruleMistakes(raw.access, upstreams))
   const hosts = new Map<unknown, string>(Object.keys(upstreams).map((name) => [name, name]))
   for (const [name, upstream] of Object.entries(upstreams)) {
+    if (isObject(upstream)) mistakes.push(...unfitting(name, upstream))
     for (const host of isObject(upstream) && Array.isArray(upstream.hosts) ? upstream.hosts : []) {
       const other = hosts.get(host)
       if (other !== undefined && other !== name) mistakes.push(`upstreams.${name}.hosts: "${host}" is taken by ${other} already`)
@@ -145,23 +177,66 @@ function crossCheck(raw: Readonly<Record<string, unknown>>): string[] {
   return mistakes
 }
 
-function complete(settings: Settings, env: NodeJS.ProcessEnv, folder: string): Config {
+/** A rule about an upstream that is not there would protect nothing. */
+function ruleMistakes(access: unknown, upstreams: Readonly<Record<string, unknown>>): string[] {
+  const rules = isObject(access) && Array.isArray(access.rules) ? access.rules : []
+  return rules.flatMap((rule: unknown, at) => {
+    const name = isObject(rule) ? rule.upstream : undefined
+    if (typeof name !== 'string' || name === '*' || Object.hasOwn(upstreams, name)) return []
+    return [`access.rules.${at}.upstream: "${name}" is none of the upstreams ${Object.keys(upstreams).join(', ')}`]
+  })
+}
+
+/** Settings that are for other kinds of upstream would be ignored. */
+function unfitting(name: string, upstream: Readonly<Record<string, unknown>>): string[] {
+  const { kind } = upstream
+  const only = (wanted: string, ...keys: string[]) =>
+    keys
+      .filter((key) => kind !== wanted && upstream[key] !== undefined)
+      .map(
+        (key) =>
+          `upstreams.${name}.${key}: this is for upstreams of kind ${wanted}, and this one is of kind ${JSON.stringify(kind)}`,
+      )
+  const mirrors = Array.isArray(upstream.mirrors) ? upstream.mirrors : []
+  const layouts: Readonly<Record<string, string>> = { registry: 'oci', files: 'files' }
+  return [
+    ...only('oci', 'hosts', 'tokenServices'),
+    ...only('files', 'metalink', 'checksums', 'folders'),
+    ...only('library', 'keyserver'),
+    ...mirrors.flatMap((mirror, at) => {
+      const layout = (isObject(mirror) && (mirror.kind as string)) || 'registry'
+      const wanted = layouts[layout]
+      return wanted === undefined || wanted === kind
+        ? []
+        : [`upstreams.${name}.mirrors.${at}.kind: ${layout} is for upstreams of kind ${wanted}; say forebay or tree here`]
+    }),
+  ]
+}
+
+function complete(file: string, settings: Settings, env: NodeJS.ProcessEnv, folder: string): Config {
   const at = (path: string) => (isAbsolute(path) ? path : resolve(folder, path))
   const { httpProxy, httpsProxy, noProxy, ...outbound } = settings.outbound
+  const { signing } = settings
   const storePath = at(settings.store.path)
   const proxy = (own: string | undefined, ...names: string[]) =>
     URL.parse(own ?? names.map((name) => env[name]).find(Boolean) ?? '') ?? undefined
   const sqlite = settings.records.url?.startsWith('sqlite:') ? at(settings.records.url.slice('sqlite:'.length)) : undefined
   return Object.freeze({
     ...settings,
-    listen: [settings.listen].flat(),
+    file,
+    signing: signing && {
+      key: secretOf(signing.key, env, at),
+      passphrase: signing.passphrase && secretOf(signing.passphrase, env, at),
+    },
+    access: { ...settings.access, users: settings.access.users && { file: homeAt(settings.access.users.file, env, at) } },
+    listen: [settings.listen].flat().map((door) => ({ ...door, tls: door.tls && tlsOf(door.tls, at) })),
     publicUrl: settings.publicUrl === undefined ? undefined : new URL(settings.publicUrl),
     store: { ...settings.store, path: storePath },
     records: { url: sqlite ? `sqlite:${sqlite}` : (settings.records.url ?? `sqlite:${join(storePath, 'records.db')}`) },
     upstreams: new Map(
       Object.entries(settings.upstreams).map(([id, one]) => [id as UpstreamId, upstreamOf(id as UpstreamId, one, env, at)]),
     ),
-    defaults: { oci: settings.defaults.oci as UpstreamId | undefined },
+    defaults: settings.defaults as Config['defaults'],
     outbound: {
       ...outbound,
       ca: outbound.ca.map(at),
@@ -174,18 +249,24 @@ function complete(settings: Settings, env: NodeJS.ProcessEnv, folder: string): C
   })
 }
 
+function tlsOf({ certificate, key, clientCa, ...rest }: TlsSettings, at: (path: string) => string): TlsSettings {
+  return { ...rest, certificate: at(certificate), key: at(key), clientCa: clientCa === undefined ? undefined : at(clientCa) }
+}
+
 function upstreamOf(
   id: UpstreamId,
   settings: Settings['upstreams'][string],
   env: NodeJS.ProcessEnv,
   at: (path: string) => string,
 ): UpstreamSettings {
-  const { credentials, url, mirrors, ...rest } = settings
+  const { credentials, url, mirrors, keyserver, signatures, ...rest } = settings
   return {
     ...rest,
     id,
     mirrors: mirrors.map((mirror) => ({ ...mirror, url: new URL(mirror.url) })),
     url: new URL(url),
+    keyserver: keyserver === undefined ? undefined : new URL(keyserver),
+    signatures: signatures && { ...signatures, keys: signatures.keys.map((path) => homeAt(path, env, at)) },
     credentials: credentials && credentialsOf(credentials, env, at),
   }
 }
@@ -195,10 +276,21 @@ function credentialsOf(
   env: NodeJS.ProcessEnv,
   at: (path: string) => string,
 ): NonNullable<UpstreamSettings['credentials']> {
-  const home = (path: string) => (path.startsWith('~/') ? join(env.HOME ?? '', path.slice(2)) : at(path))
-  if ('dockerConfig' in credentials) return { dockerConfig: home(credentials.dockerConfig) }
-  const { username, password } = credentials
-  return { username, password: 'file' in password ? secretFromFile(home(password.file)) : secretFromVariable(password.env, env) }
+  if ('dockerConfig' in credentials) return { dockerConfig: homeAt(credentials.dockerConfig, env, at) }
+  if ('token' in credentials) return { token: secretOf(credentials.token, env, at) }
+  return { username: credentials.username, password: secretOf(credentials.password, env, at) }
+}
+
+function secretOf(
+  from: { readonly file: string } | { readonly env: string },
+  env: NodeJS.ProcessEnv,
+  at: (path: string) => string,
+): Secret {
+  return 'file' in from ? secretFromFile(homeAt(from.file, env, at)) : secretFromVariable(from.env, env)
+}
+
+function homeAt(path: string, env: NodeJS.ProcessEnv, at: (path: string) => string): string {
+  return path.startsWith('~/') ? join(env.HOME ?? '', path.slice(2)) : at(path)
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

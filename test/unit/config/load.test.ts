@@ -32,8 +32,8 @@ function mistakes(text: string, env: NodeJS.ProcessEnv = {}): readonly string[] 
 describe('what is written is what is used', () => {
   test('with one upstream and nothing else, the rest has defaults', () => {
     const config = load(least)
-    expect(config.listen).toEqual([{ host: '127.0.0.1', port: 8080 }])
-    expect(config.store).toEqual({ path: join(folder.path, 'data'), memory: 256 * 2 ** 20 })
+    expect(config.listen).toEqual([{ host: '127.0.0.1', port: 8080, redirect: false }])
+    expect(config.store).toMatchObject({ path: join(folder.path, 'data'), memory: 256 * 2 ** 20 })
     expect(config.records.url).toBe(`sqlite:${join(folder.path, 'data', 'records.db')}`)
     expect(config.defaults.oci).toBeUndefined()
     expect(config.drainTimeout).toBe(30_000)
@@ -49,8 +49,23 @@ describe('what is written is what is used', () => {
   })
 
   test('one listener may stand without a list', () => {
-    expect(load(`${least}listen: { host: "::", port: 0 }`).listen).toEqual([{ host: '::', port: 0 }])
+    expect(load(`${least}listen: { host: "::", port: 0 }`).listen).toMatchObject([{ host: '::', port: 0 }])
     expect(load(`${least}listen: [{ port: 1 }, { port: 2 }]`).listen.map(({ port }) => port)).toEqual([1, 2])
+  })
+
+  test('keys are found relative to the file, and a signing key is printed by nobody', () => {
+    writeFileSync(join(folder.path, 'key.asc'), 'the key\n')
+    const config = load(
+      `${least.trim().replace(' }', ', signatures: { keys: [a.asc, /etc/b.asc] } }')}
+signing: { key: { file: key.asc }, passphrase: { env: WORDS } }`,
+      { WORDS: 'open sesame' },
+    )
+    expect([...config.upstreams.values()][0]!.signatures).toEqual({
+      keys: [join(folder.path, 'a.asc'), '/etc/b.asc'],
+      required: false,
+    })
+    expect([config.signing!.key.read(), config.signing!.passphrase!.read()]).toEqual(['the key', 'open sesame'])
+    expect(JSON.stringify(config.signing)).not.toMatch(/the key|sesame/)
   })
 
   test('the file that comes along is valid, and knows Docker Hub', () => {
@@ -69,8 +84,8 @@ describe('variables', () => {
       FOREBAY_OUTBOUND_ALLOW: '[10.0.0.0/8]',
       FOREBAY_UPSTREAMS: 'other: { kind: oci, url: "https://other.example" }',
     })
-    expect(config.listen).toEqual([{ host: '127.0.0.1', port: 9 }])
-    expect(config.store).toEqual({ path: join(folder.path, 'x'), memory: 2 * 2 ** 20 })
+    expect(config.listen).toMatchObject([{ host: '127.0.0.1', port: 9 }])
+    expect(config.store).toMatchObject({ path: join(folder.path, 'x'), memory: 2 * 2 ** 20 })
     expect(config.log.access).toBe(false)
     expect(config.outbound.allow).toEqual(['10.0.0.0/8'])
     expect([...config.upstreams.keys()]).toEqual(['lab', 'other'])
@@ -102,6 +117,16 @@ describe('variables', () => {
   })
 })
 
+describe('a signing key that stands in the file itself', () => {
+  test('is a mistake, which does not repeat it', () => {
+    const [mistake = '', ...more] = mistakes(
+      `${least}signing: { key: "-----BEGIN PGP PRIVATE KEY BLOCK-----", passphrase: sesame }`,
+    )
+    expect([mistake, ...more].join()).toMatch(/^signing\.key: expected \{ file: PATH \}/)
+    expect([mistake, ...more].join()).not.toMatch(/BEGIN|sesame/)
+  })
+})
+
 describe('mistakes', () => {
   test('all are told at once, each with its path, what is there and what was expected', () => {
     const found = mistakes(
@@ -109,7 +134,7 @@ describe('mistakes', () => {
 store: { pth: ./x, memory: 12 lots }
 records: { url: "mysql://x" }
 upstreams:
-  docker.io: { kind: library, url: "ftp://x", freshFor: soon }
+  docker.io: { kind: torrent, url: "ftp://x", freshFor: soon }
   a: { kind: oci, url: "https://x", hosts: [UPPER], maxConnections: 0 }
   Upper: { kind: oci, url: "https://x" }
   twice: { kind: oci, url: "https://y", hosts: [a] }
@@ -124,7 +149,7 @@ drainTimout: 3s`,
       /^store\.pth: there is no such setting; did you mean "path"\?/,
       /^store\.memory: "12 lots" is wrong: expected a size such as/,
       /^records\.url: "mysql:\/\/x" is wrong: expected sqlite:PATH/,
-      /^upstreams\.docker\.io\.kind: "library" is wrong: expected "oci"/,
+      /^upstreams\.docker\.io\.kind: "torrent" is wrong: expected one of "oci"/,
       /^upstreams\.docker\.io\.url: "ftp:\/\/x" is wrong: expected an http or https URL/,
       /^upstreams\.docker\.io\.freshFor: "soon" is wrong: expected a duration such as/,
       /^upstreams\.a\.hosts\.0: "UPPER" is wrong: expected a host name/,

@@ -10,6 +10,8 @@ const file = 'config/site.example.yaml'
 const asShipped = readFileSync(file, 'utf8')
 /** With what is off switched on. Of two lines with one key the later would be a second one, so it takes the place of the first. */
 const everythingOn = asShipped.replace(/^( *)#(\w+):/gm, '$1$2:')
+/** The same with the first of them. */
+const firstOnes = everythingOn.replace(/^( *)(\w+):(.*)\n\1\2:.*$/gm, '$1$2:$3')
 const folder = mkdtempSync(join(tmpdir(), 'forebay-test-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
@@ -45,13 +47,20 @@ describe('the example of a settings file', () => {
   })
 
   test('it is valid as it is', () => {
-    expect([...loadConfig(file, {}).upstreams.keys()]).toEqual(['docker.io', 'ghcr.io', 'nvcr.io'])
+    expect([...loadConfig(file, {}).upstreams.keys()]).toEqual([
+      'docker.io',
+      'ghcr.io',
+      'nvcr.io',
+      'sylabs',
+      'hub',
+      'storage',
+      'data',
+    ])
   })
 
   test('every setting stands in it, on or off', () => {
-    const first = parse(asShipped, { uniqueKeys: false })
-    const all = parse(everythingOn, { uniqueKeys: false })
-    const found = new Set([...pathsOf(first, ''), ...pathsOf(all, '')])
+    const texts = [asShipped, everythingOn, firstOnes]
+    const found = new Set(texts.flatMap((text) => pathsOf(parse(text, { uniqueKeys: false }), '')))
     expect(settings.filter((path) => !found.has(path))).toEqual([])
   })
 
@@ -67,7 +76,17 @@ describe('the example of a settings file', () => {
     writeFileSync(join(folder, 'least.yaml'), 'upstreams: { docker.io: { kind: oci, url: "https://registry-1.docker.io" } }')
     const shown = loadConfig(file, {}, { relativeTo: folder })
     const least = loadConfig(join(folder, 'least.yaml'), {})
-    for (const section of ['store', 'records', 'catalog', 'transfer', 'outbound', 'log', 'drainTimeout'] as const)
+    for (const section of [
+      'trustedProxies',
+      'limits',
+      'store',
+      'records',
+      'catalog',
+      'transfer',
+      'outbound',
+      'log',
+      'drainTimeout',
+    ] as const)
       expect(shown[section], section).toEqual(least[section])
     const upstream = (config: typeof shown) => ({
       ...[...config.upstreams.values()][0],
