@@ -12,7 +12,7 @@ import type { Records } from './records.ts'
 import { SqliteStore } from './sqlite-store.ts'
 
 const rowsInMemory = 50_000
-const marker = 'complete-2' // another number makes every index of an older shape be rebuilt
+const marker = 'complete-3' // another number makes every index of an older shape be rebuilt
 
 /**
  * Records over keyv: `sqlite:PATH` or `redis://…`.
@@ -22,11 +22,12 @@ const marker = 'complete-2' // another number makes every index of an older shap
 export async function createKeyvRecords({ url, log }: { url: string; log: Logger }): Promise<Records> {
   const backing = url.startsWith('sqlite:') ? openSqlite(url.slice('sqlite:'.length), log) : await openRedis(url, log)
   const table = <Value>(namespace: string): Table<Value> =>
-    tableOver(new Keyv<Value>({ store: backing.store(namespace), namespace, throwOnErrors: true, emitErrors: false }))
+    faulting(url, tableOver(new Keyv({ store: backing.store(namespace), namespace, throwOnErrors: true, emitErrors: false })))
   const state = table<{ marker: string }>('state')
   const isNew = (await state.get('records'))?.marker !== marker
   return {
     tags: table('tags'),
+    names: table('names'),
     blobs: table('blobs'),
     members: table('members'),
     homes: table('homes'),
@@ -101,6 +102,38 @@ async function openRedis(url: string, log: Logger): Promise<Backing> {
     close: async () => {
       for (const store of stores) await store.disconnect()
     },
+  }
+}
+
+/** A table that fails as a file does. @throws Fault 'disk-full', 'disk-failed' */
+function faulting<Value>(url: string, table: Table<Value>): Table<Value> {
+  const path = url.startsWith('sqlite:') ? url.slice('sqlite:'.length) : 'records' // a URL may have a password in it
+  const asFault = (error: unknown) => {
+    if (error instanceof Fault) return error
+    const why = error instanceof Error ? error.message : String(error)
+    if (/\bfull\b|EFBIG|ENOSPC|EDQUOT/.test(why)) return new Fault('disk-full', { path }, { cause: error })
+    return new Fault('disk-failed', { path, why }, { cause: error })
+  }
+  const tried = async <T>(work: Promise<T>): Promise<T> => {
+    try {
+      return await work
+    } catch (error) {
+      throw asFault(error)
+    }
+  }
+  return {
+    get: (key) => tried(table.get(key)),
+    put: (key, value) => tried(table.put(key, value)),
+    putMany: (entries) => tried(table.putMany(entries)),
+    delete: (key) => tried(table.delete(key)),
+    async *entries(prefix) {
+      try {
+        yield* table.entries(prefix)
+      } catch (error) {
+        throw asFault(error)
+      }
+    },
+    clear: () => tried(table.clear()),
   }
 }
 

@@ -1,10 +1,12 @@
-import type { BlobFacts, MemberFacts, TagFacts } from '../model/facts.ts'
+import type { BlobFacts, MemberFacts, NameFacts, TagFacts } from '../model/facts.ts'
 import type { Table } from '../model/table.ts'
 
 /** An index of what the store holds. It can be deleted: sidecars and manifests rebuild it. */
 export interface Records extends AsyncDisposable {
   /** By `printReference` of a manifest reference with a tag. */
   readonly tags: Table<TagFacts>
+  /** By `printReference` of an image that is one file, or of a plain file. */
+  readonly names: Table<NameFacts>
   /** By digest (`sha256:…`). */
   readonly blobs: Table<BlobFacts & { readonly size: number }>
   /** By `upstream/repository@digest`: that the repository has the digest. */

@@ -37,7 +37,7 @@ export class SqliteStore extends EventEmitter implements KeyvStoreAdapter {
       for (const { key, value } of entries) this.#statements.set.run(key, value)
       this.#db.exec('COMMIT')
     } catch (error) {
-      this.#db.exec('ROLLBACK')
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK') // a full disk has ended it already
       throw error
     }
   }

@@ -18,9 +18,13 @@ export function blobSource({ file, size, isShared, release }: OpenBlob, blocks: 
       demandOpen(signal)
       const length = Math.min(into.length, size - position)
       if (length <= 0) return 0
-      const count = await file.read(into, length, position)
-      // Anything short of the size would look like the end of the blob.
-      if (count === 0) throw new Fault('disk-failed', { path: file.path, why: `it ends at ${position} and was ${size} bytes` })
+      let count = 0
+      while (count < length) {
+        const more = await file.read(count === 0 ? into : into.subarray(count), length - count, position + count)
+        // Told before any of it is given: that there is less than there was would look like the end of the blob.
+        if (more === 0) throw new Fault('disk-failed', { path: file.path, why: `it ends at ${position + count} of ${size}` })
+        count += more
+      }
       return count
     },
     async borrow(position, most, signal) {

@@ -1,6 +1,6 @@
 import type { ByteSource, Lent } from '../model/byte-source.ts'
 import type { BlobId } from '../model/digest.ts'
-import type { BlobFacts, TagFacts } from '../model/facts.ts'
+import type { BlobFacts, BlobSignature, NameFacts, TagFacts } from '../model/facts.ts'
 import type { Intervals } from '../model/intervals.ts'
 import type { PieceHashes } from '../model/pieces.ts'
 import type { Repository, Tag, UpstreamId } from '../model/reference.ts'
@@ -24,9 +24,15 @@ export interface BlobStore {
    */
   stage(key: string, size?: number): Promise<Spool>
   remove(id: BlobId): Promise<boolean>
-  /** Moves bytes that turned out to be wrong out of reach, to the returned path; undefined when they are not there. */
-  quarantine(id: BlobId): Promise<string | undefined>
-  list(): AsyncIterable<StoredBlob>
+  /**
+   * Moves bytes that turned out to be wrong, or cannot be read, out of reach, to the returned path, and forgets what lies
+   * beside them; undefined when they are not there. Where they cannot be moved nobody is given them either.
+   *
+   * @throws Fault 'disk-failed'
+   */
+  quarantine(id: BlobId, why?: string): Promise<string | undefined>
+  /** In the order of their digests, after the one that is named. */
+  list(after?: BlobId): AsyncIterable<StoredBlob>
   /** Spools on disk that nobody has open. */
   leftovers(): AsyncIterable<Leftover>
   /** Removes the spool of that key, if nobody has it open. */
@@ -84,11 +90,23 @@ export interface Sidecars {
   /** Undefined also where their number does not fit the size. */
   readPieces(id: BlobId, size: number): Promise<PieceHashes | undefined>
   writePieces(id: BlobId, pieces: PieceHashes): Promise<void>
+  readSignature(id: BlobId): Promise<BlobSignature | undefined>
+  writeSignature(id: BlobId, signature: BlobSignature): Promise<void>
+  removeSignature(id: BlobId): Promise<boolean>
   writeTag(at: TagPlace, facts: TagFacts): Promise<void>
   /** Moves only `checkedAt`; cheap, not fsynced. */
   touchTag(at: TagPlace, checkedAt: number): Promise<void>
   removeTag(at: TagPlace): Promise<boolean>
   tags(): AsyncIterable<readonly [at: TagPlace, facts: TagFacts]>
+  /** By `printReference`. */
+  writeName(key: string, facts: NameFacts): Promise<void>
+  /** Moves only `checkedAt`; cheap, not fsynced. */
+  touchName(key: string, checkedAt: number): Promise<void>
+  removeName(key: string): Promise<boolean>
+  names(): AsyncIterable<readonly [key: string, facts: NameFacts]>
+  /** Patterns of names that were pinned by command. */
+  readPins(): Promise<readonly string[]>
+  writePins(patterns: readonly string[]): Promise<void>
 }
 
 export interface TagPlace {

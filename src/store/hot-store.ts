@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto'
 import { type ByteSource, memorySource } from '../model/byte-source.ts'
-import type { BlobId } from '../model/digest.ts'
+import { type BlobId, hexOf } from '../model/digest.ts'
 import { createMemoryCache } from '../system/memory-cache.ts'
 import type { AtOnce, BlobStore, StoredBlob } from './blob-store.ts'
 
@@ -17,10 +18,16 @@ interface Hot {
   lastUsed: number // epoch ms
 }
 
+/** `forget`: the store behind has let it go. */
+export type HotStore = BlobStore & AtOnce & { forget(id: BlobId): void }
+
 const entryOverhead = 512 // bytes, about what an entry takes besides the blob
 
-/** Small blobs in memory, over another store. A hit asks the store behind nothing. */
-export function createHotStore({ store, now, maxBytes, maxBlobBytes = 1024 * 1024 }: HotStoreDeps): BlobStore & AtOnce {
+/**
+ * Small blobs in memory, over another store. A hit asks the store behind nothing. What is read into memory is looked at once:
+ * it is given to many.
+ */
+export function createHotStore({ store, now, maxBytes, maxBlobBytes = 1024 * 1024 }: HotStoreDeps): HotStore {
   const cache = createMemoryCache<BlobId, Hot>({ maxBytes, sizeOf: ({ source }) => source.bytes.length + entryOverhead })
   const loading = new Map<BlobId, Promise<Hot | undefined>>()
   const limit = Math.min(maxBlobBytes, maxBytes - entryOverhead)
@@ -50,6 +57,10 @@ export function createHotStore({ store, now, maxBytes, maxBlobBytes = 1024 * 102
       if (count === 0) return undefined
       at += count
     }
+    if (createHash('sha256').update(bytes).digest('hex') !== hexOf(id)) {
+      await quarantine(id, 'it has another digest')
+      return undefined
+    }
     return { source: memorySource(bytes), stored: { ...stored, size: bytes.length }, lastUsed: now() }
   }
 
@@ -57,6 +68,14 @@ export function createHotStore({ store, now, maxBytes, maxBlobBytes = 1024 * 102
     hot.lastUsed = now()
     store.touch(id)
     return hot.source
+  }
+
+  async function quarantine(id: BlobId, why?: string): Promise<string | undefined> {
+    try {
+      return await store.quarantine(id, why)
+    } finally {
+      forget(id)
+    }
   }
 
   function forget(id: BlobId): void {
@@ -87,12 +106,9 @@ export function createHotStore({ store, now, maxBytes, maxBlobBytes = 1024 * 102
       forget(id)
       return isGone
     },
-    async quarantine(id) {
-      const movedTo = await store.quarantine(id)
-      forget(id)
-      return movedTo
-    },
-    list: () => store.list(),
+    quarantine,
+    forget,
+    list: (after) => store.list(after),
     leftovers: () => store.leftovers(),
     discard: (key) => store.discard(key),
     async close() {

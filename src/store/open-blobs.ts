@@ -18,6 +18,9 @@ export interface OpenBlobs {
   open(id: BlobId): Promise<OpenBlob | undefined>
   /** What is known of a file that is open here. */
   peek(id: BlobId): Pick<OpenBlob, 'size' | 'lastUsed'> | undefined
+  /** Does anybody read it now? */
+  isRead(id: BlobId): boolean
+  readonly readers: number // now, of all blobs
   /** It was used, by way of here or not. */
   touch(id: BlobId, at: number): void
   /** The blob is gone or replaced: closed as soon as nobody reads it any more. */
@@ -49,6 +52,7 @@ export function createOpenBlobs(deps: {
   const { root, now, closing } = deps
   const entries = new Map<BlobId, Entry>() // in the order of use
   let maxFiles = deps.maxFiles
+  let readers = 0
 
   function begin(id: BlobId): Entry {
     const entry: Entry = { opening: openBlob(blobFile(root, id)), opened: undefined, usedAt: now(), users: 1 }
@@ -70,6 +74,15 @@ export function createOpenBlobs(deps: {
         return opened.file.close()
       })
       .catch(() => {})
+  }
+
+  function lend(entry: Entry, opened: Opened): OpenBlob {
+    readers++
+    const release = once(() => {
+      readers--
+      leave(entry)
+    })
+    return { ...opened, isShared: () => entry.users > 2, release }
   }
 
   function remove(id: BlobId, entry: Entry): void {
@@ -95,7 +108,7 @@ export function createOpenBlobs(deps: {
       keep(id, entry)
       try {
         const opened = await entry.opening
-        if (opened) return { ...opened, isShared: () => entry.users > 2, release: once(() => leave(entry)) }
+        if (opened) return lend(entry, opened)
       } catch (error) {
         leave(entry)
         throw error
@@ -104,6 +117,10 @@ export function createOpenBlobs(deps: {
       return undefined
     },
     peek: (id) => entries.get(id)?.opened,
+    isRead: (id) => (entries.get(id)?.users ?? 0) > 1,
+    get readers() {
+      return readers
+    },
     touch(id, at) {
       const opened = entries.get(id)?.opened
       if (opened) opened.lastUsed = at

@@ -13,6 +13,12 @@ export const blobsFolder = (root: string) => join(root, 'blobs', 'sha256')
 export const spoolsFolder = (root: string) => join(root, 'spools')
 export const quarantineFolder = (root: string) => join(root, 'quarantine')
 export const refsFolder = (root: string) => join(root, 'refs')
+export const namesFolder = (root: string) => join(root, 'names')
+
+const factsSuffix = '.json'
+const piecesSuffix = '.pieces'
+const signatureSuffix = '.asc'
+const besides = [factsSuffix, piecesSuffix, signatureSuffix]
 
 /** `blobs/sha256/ab/<hex>` @throws Fault 'digest-invalid' */
 export function blobFile(root: string, id: BlobId): string {
@@ -24,12 +30,17 @@ export function blobFile(root: string, id: BlobId): string {
 
 /** The facts beside a blob. @throws Fault 'digest-invalid' */
 export function factsFile(root: string, id: BlobId): string {
-  return `${blobFile(root, id)}.json`
+  return blobFile(root, id) + factsSuffix
 }
 
 /** The piece hashes beside a blob. @throws Fault 'digest-invalid' */
 export function piecesFile(root: string, id: BlobId): string {
-  return `${blobFile(root, id)}.pieces`
+  return blobFile(root, id) + piecesSuffix
+}
+
+/** An OpenPGP signature of a blob, beside it. @throws Fault 'digest-invalid' */
+export function signatureFile(root: string, id: BlobId): string {
+  return blobFile(root, id) + signatureSuffix
 }
 
 /** The reverse of `blobFile`, for a path below `blobsFolder`; undefined for anything else that lies there. */
@@ -37,6 +48,12 @@ export function blobIdAt(relative: string): BlobId | undefined {
   const [folder, hex, ...rest] = relative.split('/')
   const digest = digestOrUndefined(`sha256:${hex}`)
   return digest && rest.length === 0 && hex!.slice(0, 2) === folder ? asBlobId(digest) : undefined
+}
+
+/** The blob that a file below `blobsFolder` lies beside; undefined for blobs themselves, and anything else. */
+export function fileBesideAt(relative: string): BlobId | undefined {
+  const [stem, suffix] = [relative.replace(/\.[^./]*$/, ''), /\.[^./]*$/.exec(relative)?.[0]]
+  return suffix !== undefined && besides.includes(suffix) ? blobIdAt(stem) : undefined
 }
 
 /** The stem of a spool's two files: a key may be any text, so it is hashed. */
@@ -61,6 +78,14 @@ export function tagPlaceAt(relative: string): TagPlace | undefined {
     return undefined
   }
 }
+
+/** `names/ab/<sha256 of the key>.json`: a name may be longer than any file's, and hold anything. */
+export function nameFile(root: string, key: string): string {
+  const hex = createHash('sha256').update(key).digest('hex')
+  return join(namesFolder(root), hex.slice(0, 2), `${hex}.json`)
+}
+
+export const pinsFile = (root: string) => join(root, 'pins.json')
 
 /** A key of the settings as one folder name: `docker.io` as it is, other characters escaped, no leading dot. */
 function upstreamFolder(upstream: UpstreamId): string {

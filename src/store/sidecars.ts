@@ -1,20 +1,36 @@
 import { dirname, join } from 'node:path'
 import { isFault } from '../model/fault.ts'
 import { asPieces } from '../model/pieces.ts'
+import { printReference } from '../model/reference.ts'
 import { makeFolder, readSmallFile, removeFile, syncFolder, walk, writeDurably } from '../system/files.ts'
 import type { Logger } from '../system/log.ts'
 import { openFile } from '../system/open-file.ts'
 import type { Sidecars, TagPlace } from './blob-store.ts'
-import { factsFile, piecesFile, refsFolder, tagFile, tagPlaceAt } from './places.ts'
+import {
+  factsFile,
+  nameFile,
+  namesFolder,
+  piecesFile,
+  pinsFile,
+  refsFolder,
+  signatureFile,
+  tagFile,
+  tagPlaceAt,
+} from './places.ts'
 import {
   hasTimePlace,
   parseBlobFacts,
+  parseNameFacts,
+  parsePins,
   parseTagFacts,
   printBlobFacts,
+  printNameFacts,
+  printPins,
   printTagFacts,
   printTime,
   timePlace,
 } from './sidecar-format.ts'
+import { parseSignature, printSignature } from './signature-format.ts'
 
 const limit = 1024 * 1024 // bytes of one file
 const piecesLimit = 16 * 1024 * 1024
@@ -40,10 +56,6 @@ export function createSidecars({ path: root, log }: { readonly path: string; rea
     await writeDurably(path, text)
   }
 
-  async function writeTag(at: TagPlace, facts: Parameters<Sidecars['writeTag']>[1]): Promise<void> {
-    await write(tagFile(root, at), printTagFacts(facts))
-  }
-
   /** False when the file is not laid out as we write it. */
   async function overwriteTime(path: string, checkedAt: number): Promise<boolean> {
     const file = await openFile(path, 'write')
@@ -59,6 +71,33 @@ export function createSidecars({ path: root, log }: { readonly path: string; rea
     }
   }
 
+  /** Facts that are confirmed again and again, each in a file of its own. */
+  function timed<At, Facts extends { readonly checkedAt: number }>(
+    fileOf: (at: At) => string,
+    parse: (text: string) => Facts | undefined,
+    print: (facts: Facts) => string,
+  ) {
+    return {
+      read: (path: string) => read(path, parse),
+      write: async (at: At, facts: Facts) => write(fileOf(at), print(facts)),
+      async touch(at: At, checkedAt: number) {
+        const path = fileOf(at)
+        if (await overwriteTime(path, checkedAt)) return
+        const facts = await read(path, parse)
+        if (facts) await write(path, print({ ...facts, checkedAt }))
+      },
+      async remove(at: At) {
+        const path = fileOf(at)
+        const isGone = await removeFile(path)
+        if (isGone) await syncFolder(dirname(path))
+        return isGone
+      },
+    }
+  }
+
+  const tags = timed((at: TagPlace) => tagFile(root, at), parseTagFacts, printTagFacts)
+  const names = timed((key: string) => nameFile(root, key), parseNameFacts, printNameFacts)
+
   return {
     readBlob: (id) => read(factsFile(root, id), parseBlobFacts),
     writeBlob: (id, facts) => write(factsFile(root, id), printBlobFacts(facts)),
@@ -67,24 +106,28 @@ export function createSidecars({ path: root, log }: { readonly path: string; rea
       return hashes && asPieces(hashes, size)
     },
     writePieces: (id, { hashes }) => write(piecesFile(root, id), hashes),
-    writeTag,
-    async touchTag(at, checkedAt) {
-      const path = tagFile(root, at)
-      if (await overwriteTime(path, checkedAt)) return
-      const facts = await read(path, parseTagFacts)
-      if (facts) await writeTag(at, { ...facts, checkedAt })
-    },
-    async removeTag(at) {
-      const path = tagFile(root, at)
-      const isGone = await removeFile(path)
-      if (isGone) await syncFolder(dirname(path))
-      return isGone
-    },
+    readSignature: (id) => read(signatureFile(root, id), parseSignature),
+    writeSignature: (id, signature) => write(signatureFile(root, id), printSignature(signature)),
+    removeSignature: (id) => removeFile(signatureFile(root, id)),
+    writeTag: tags.write,
+    touchTag: tags.touch,
+    removeTag: tags.remove,
     async *tags() {
       for await (const name of walk(refsFolder(root))) {
         const at = tagPlaceAt(name)
-        const facts = at && (await read(join(refsFolder(root), name), parseTagFacts))
+        const facts = at && (await tags.read(join(refsFolder(root), name)))
         if (facts) yield [at, facts]
+      }
+    },
+    readPins: async () => (await read(pinsFile(root), parsePins)) ?? [],
+    writePins: (patterns) => write(pinsFile(root), printPins(patterns)),
+    writeName: names.write,
+    touchName: names.touch,
+    removeName: names.remove,
+    async *names() {
+      for await (const name of walk(namesFolder(root))) {
+        const facts = await names.read(join(namesFolder(root), name))
+        if (facts) yield [printReference(facts.reference), facts]
       }
     },
   }

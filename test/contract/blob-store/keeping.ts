@@ -26,7 +26,7 @@ export function keepingPromises(bench: StoreBench): void {
       expectBytes(await readFile(movedTo), content.bytes)
     })
 
-    test('blobs are listed, and nothing else that lies there', async () => {
+    test('blobs are listed in order, and nothing else that lies there', async () => {
       const contents = [small, large, ...Array.from({ length: 20 }, (_, at) => makeBlob(10, `seed ${at}`))]
       for (const content of contents) await put(bench.store, content)
       const { path } = (await bench.store.stat(idOf(small)))!
@@ -34,7 +34,10 @@ export function keepingPromises(bench: StoreBench): void {
       await writeFile(join(bench.folder.path, 'blobs', 'sha256', 'stray'), '')
       await writeFile(join(path, '..', `${'0'.repeat(62)}zz`), '')
       const listed = await gather(bench.store.list())
-      expect(listed.map(({ id }) => id).sort()).toEqual(contents.map(({ digest }) => digest).sort())
+      const inOrder = contents.map(({ digest }) => digest).sort()
+      expect(listed.map(({ id }) => id)).toEqual(inOrder)
+      const after = await bench.gather(bench.store.list(listed[9]!.id))
+      expect(after.map(({ id }) => id)).toEqual(inOrder.slice(10))
       expect(listed.find(({ id }) => id === small.digest)).toMatchObject({ size: small.bytes.length, path })
     })
 

@@ -2,14 +2,17 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Digest, parseDigest } from '../../../src/model/digest.ts'
-import type { BlobFacts, TagFacts } from '../../../src/model/facts.ts'
-import type { Repository, Tag, UpstreamId } from '../../../src/model/reference.ts'
+import type { BlobFacts, NameFacts, TagFacts } from '../../../src/model/facts.ts'
+import { parseFilePath, printReference, type Repository, type Tag, type UpstreamId } from '../../../src/model/reference.ts'
 import type { Sidecars, TagPlace } from '../../../src/store/blob-store.ts'
-import { factsFile, tagFile } from '../../../src/store/places.ts'
+import { createDiskStore } from '../../../src/store/disk-store.ts'
+import { factsFile, nameFile, tagFile } from '../../../src/store/places.ts'
 import { createSidecars } from '../../../src/store/sidecars.ts'
+import { systemClock } from '../../../src/system/clock.ts'
 import { blob } from '../../kit/blobs.ts'
 import { faultOf, idOf } from '../../kit/bytes.ts'
 import { filesBelow } from '../../kit/disk.ts'
+import { fingerprints, readOpenPgpFile } from '../../kit/openpgp.ts'
 import { createRecordedLog, type RecordedLog } from '../../kit/recorded-log.ts'
 import { type TempFolder, tempFolder } from '../../kit/temp-folder.ts'
 
@@ -99,12 +102,75 @@ describe('sidecars', () => {
     expect(log.events).toEqual(['sidecar.damaged', 'sidecar.damaged'])
   })
 
+  test('a signature lies beside its blob until it is removed, with the blob or without', async () => {
+    const signature = {
+      armored: readOpenPgpFile('signed.txt.asc').trim(),
+      by: 'site',
+      keys: [fingerprints.site],
+      keptAt: 5,
+    } as const
+    expect(await sidecars.readSignature(id)).toBeUndefined()
+    await sidecars.writeSignature(id, signature)
+    expect(await sidecars.readSignature(id)).toEqual(signature)
+    expect(await sidecars.removeSignature(id)).toBe(true)
+    await sidecars.writeSignature(id, signature)
+    const store = await createDiskStore({ path: folder.path, clock: systemClock, log, bootId: 'boot' })
+    await store.remove(id)
+    await store.close()
+    expect([await sidecars.readSignature(id), await filesBelow(folder.path)]).toEqual([undefined, []])
+  })
+
   test('strangers among the files are passed over', async () => {
     await sidecars.writeTag(place('a', 'v1'), tag)
     await writeFile(`${tagFile(folder.path, place('a', 'v1'))}.swp`, '')
     await writeFile(`${folder.path}/refs/README`, '')
     expect((await tags()).size).toBe(1)
     expect(log.events).toEqual([])
+  })
+
+  describe('of names', () => {
+    const file = (path: string): NameFacts => ({
+      reference: { kind: 'file', upstream: 'data' as UpstreamId, path: parseFilePath(path) },
+      claimed: undefined,
+      id,
+      size: 1,
+      mediaType: 'a/b',
+      validators: { etag: '"1"' },
+      version: '"1"',
+      urls: [],
+      about: {},
+      checkedAt: 1_000,
+    })
+
+    async function names(): Promise<Map<string, NameFacts>> {
+      const found = new Map<string, NameFacts>()
+      for await (const [key, facts] of sidecars.names()) found.set(key, facts)
+      return found
+    }
+
+    test('are found again by the name in them, whatever it is', async () => {
+      const all = ['x', 'a/x', `${'long/'.repeat(300)}x`, 'a%20b', 'A'].map(file)
+      for (const facts of all) await sidecars.writeName(printReference(facts.reference), facts)
+      expect(await names()).toEqual(new Map(all.map((facts) => [printReference(facts.reference), facts])))
+      expect(await sidecars.removeName('data/x')).toBe(true)
+      expect(await sidecars.removeName('data/x')).toBe(false)
+      expect([...(await names()).keys()]).not.toContain('data/x')
+    })
+
+    test('are moved in time, and in nothing else, by a touch', async () => {
+      await sidecars.writeName('data/x', file('x'))
+      await sidecars.touchName('data/x', 1_780_000_000_000)
+      await sidecars.touchName('data/y', 5)
+      expect([...(await names()).values()]).toEqual([{ ...file('x'), checkedAt: 1_780_000_000_000 }])
+    })
+
+    test('that are damaged are passed over, and said', async () => {
+      await sidecars.writeName('data/x', file('x'))
+      await sidecars.writeName('data/y', file('y'))
+      await writeFile(nameFile(folder.path, 'data/x'), '{"checkedAt":1,"reference":{"kind":"file","path":"../../x"}}')
+      expect([...(await names()).keys()]).toEqual(['data/y'])
+      expect(log.events).toEqual(['sidecar.damaged'])
+    })
   })
 
   test('names are checked once more', async () => {
