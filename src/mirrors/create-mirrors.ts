@@ -7,12 +7,12 @@ import { createPlaces, type Places } from '../system/places.ts'
 import { redactUrl } from '../system/redact.ts'
 import { createHealth, type Health } from './health.ts'
 import type { Listed, MirrorState, Mirrors, Outcome } from './mirrors.ts'
-import { type MirrorKind, urlAt } from './places.ts'
+import { isOrigin, type MirrorKind, type OriginKind, urlAt } from './places.ts'
 import { type Here, rank } from './rank.ts'
 
 export interface Place {
   readonly upstream: UpstreamId
-  readonly kind: MirrorKind | 'origin'
+  readonly kind: MirrorKind | OriginKind
   readonly url: URL
   readonly priority: number
   readonly country: string | undefined
@@ -96,7 +96,7 @@ export function createMirrors({ places, here, clock, sizeAt }: MirrorsDeps): Mir
       const late = () => new Fault('upstream-timeout', { url: redactUrl(url), phase: 'answer', ms: proofTimeoutMs })
       const fault = error === patience.reason ? late() : toFault(error, `asking ${place.url.host}`)
       // An upstream that wants a login answers nobody: it is not asked for each blob.
-      if (place.kind === 'origin' && isFault(fault, 'upstream-refused')) place.closedUntil = clock.now() + closedForMs
+      if (isOrigin(place) && isFault(fault, 'upstream-refused')) place.closedUntil = clock.now() + closedForMs
       else report(place, { kind: 'fault', fault, wasQuestion: true })
       learn(url, size, false)
     }
@@ -113,7 +113,7 @@ export function createMirrors({ places, here, clock, sizeAt }: MirrorsDeps): Mir
     rank(reference, known) {
       const sources: Source[] = []
       for (const place of ranked(reference.upstream)) {
-        const url = place.kind !== 'origin' && place.health.mayAsk() ? urlOf(place, reference) : undefined
+        const url = !isOrigin(place) && place.health.mayAsk() ? urlOf(place, reference) : undefined
         if (!url) continue
         const source: Source = {
           url,
@@ -147,7 +147,7 @@ export function createMirrors({ places, here, clock, sizeAt }: MirrorsDeps): Mir
       const place = placeOf.get(source)
       if (place) report(place, outcome)
     },
-    has: (upstream) => all.some((place) => place.upstream === upstream && place.kind !== 'origin'),
+    has: (upstream) => all.some((place) => place.upstream === upstream && !isOrigin(place)),
     get version() {
       return version
     },
@@ -155,7 +155,7 @@ export function createMirrors({ places, here, clock, sizeAt }: MirrorsDeps): Mir
       const upstreams = [...new Set(all.map(({ upstream }) => upstream))]
       return upstreams.flatMap((upstream) =>
         ranked(upstream)
-          .filter(({ kind }) => kind !== 'origin')
+          .filter((place) => !isOrigin(place))
           .map(describe),
       )
     },

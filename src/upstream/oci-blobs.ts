@@ -1,7 +1,7 @@
 import type { Source } from '../model/artifact.ts'
 import type { Repository } from '../model/reference.ts'
 import type { Places } from '../system/places.ts'
-import { checkedBody } from './body-answer.ts'
+import { checkedBody, leavingAfter, partFields } from './body-answer.ts'
 import type { Session } from './oci-session.ts'
 import type { SourceReader } from './upstream.ts'
 
@@ -14,31 +14,23 @@ export interface OciBlobsDeps {
 /** Reads bytes of a blob, always beginning at the registry's own URL: where that redirects to may expire. */
 export function createOciBlobs({ session, places, repositoryOf }: OciBlobsDeps): SourceReader {
   return {
-    async read(source, { range, validator }, signal) {
+    async read(source, want, signal) {
       const leave = await places.enter(signal)
+      want.sent?.()
       signal.addEventListener('abort', leave, { once: true })
       try {
-        const asked = range && { range: `bytes=${range.start}-${range.end === undefined ? '' : range.end - 1}` }
         const answer = await session.send({
           method: 'GET',
           url: source.url,
-          headers: { ...asked, ...(asked && validator ? { 'if-range': validator } : {}) },
+          headers: partFields(want),
           repository: repositoryOf(source),
           signal,
         })
-        return { ...checkedBody(answer, range), body: leavingAfter(answer.body, leave) }
+        return { ...checkedBody(answer, want.range), body: leavingAfter(answer.body, leave) }
       } catch (error) {
         leave()
         throw error
       }
     },
-  }
-}
-
-export async function* leavingAfter(body: AsyncIterable<Uint8Array>, leave: () => void): AsyncGenerator<Uint8Array> {
-  try {
-    yield* body
-  } finally {
-    leave()
   }
 }

@@ -1,15 +1,14 @@
 import { type Challenge, parseChallenges } from '../formats/auth-challenge.ts'
-import { Fault, isFault } from '../model/fault.ts'
+import { Fault } from '../model/fault.ts'
 import type { Repository } from '../model/reference.ts'
 import type { Clock } from '../system/clock.ts'
 import type { Http, HttpResponse } from '../system/http.ts'
 import { redactUrl } from '../system/redact.ts'
 import type { CredentialSource, Credentials } from './credentials.ts'
 import { basic, createTokens } from './oci-token.ts'
+import { patiently } from './patience.ts'
 
 const mostTries = 4 // without a token, with one, with the one a second challenge asks for, after a fresh start
-const retries = 2
-const retryMs = 300
 
 export interface SessionDeps {
   readonly http: Http
@@ -90,21 +89,7 @@ export function createSession({ http, clock, url: base, credentials, realms }: S
     }
   }
 
-  async function sendPatiently(request: SessionRequest): Promise<HttpResponse> {
-    for (let tries = 0; ; tries++) {
-      try {
-        const answer = await send(request)
-        if (answer.status < 500 && answer.status !== 408) return answer
-        await answer.discard()
-        throw new Fault('upstream-status', { url: redactUrl(request.url), status: answer.status })
-      } catch (error) {
-        if (tries >= retries || !isFault(error, 'upstream-unreachable', 'upstream-status', 'source-cut')) throw error
-        await clock.sleep(retryMs * (tries + 1) * (0.75 + Math.random() / 2), request.signal)
-      }
-    }
-  }
-
-  return { urlOf, send, sendPatiently }
+  return { urlOf, send, sendPatiently: (request) => patiently(clock, request, () => send(request)) }
 }
 
 /** Basic needs a name and password; without them only a token service can help. */

@@ -5,8 +5,7 @@ import type { Http, HttpResponse } from '../system/http.ts'
 import { createMemoryCache } from '../system/memory-cache.ts'
 import { createPlaces, type Places } from '../system/places.ts'
 import { redactUrl } from '../system/redact.ts'
-import { checkedBody, lengthOf } from './body-answer.ts'
-import { leavingAfter } from './oci-blobs.ts'
+import { checkedBody, leavingAfter, lengthOf, partFields } from './body-answer.ts'
 import { statusFault } from './oci-session.ts'
 import type { SourceReader } from './upstream.ts'
 
@@ -15,11 +14,11 @@ export interface PlainReader extends SourceReader {
   sizeAt(source: Pick<Source, 'url' | 'place'>, signal: AbortSignal): Promise<number | undefined>
 }
 
-const bodiesAtOnce = 4 // from one host
+const usualBodiesAtOnce = 4
 const accept = { accept: `${octetStream}, */*` }
 
-/** Reads what any HTTP server gives to anybody: no credentials, no tokens. Redirects are followed and checked. */
-export function createPlainReader(http: Http): PlainReader {
+/** Reads what any HTTP server gives to anybody: no credentials, no tokens. Redirects are followed and checked. `bodiesAtOnce`: from one host. */
+export function createPlainReader(http: Http, bodiesAtOnce = usualBodiesAtOnce): PlainReader {
   const placesOf = createMemoryCache<string, Places>({ maxEntries: 1000 }) // by host
 
   function placesAt({ host }: URL): Places {
@@ -29,19 +28,20 @@ export function createPlainReader(http: Http): PlainReader {
   }
 
   return {
-    async read(source, { range, validator }, signal) {
+    async read(source, want, signal) {
       const { url } = source
+      if (source.place === 'learnt') demandLearnable(http, url)
       const leave = await placesAt(url).enter(signal)
+      want.sent?.()
       signal.addEventListener('abort', leave, { once: true })
       try {
-        const asked = range && { range: `bytes=${range.start}-${range.end === undefined ? '' : range.end - 1}` }
-        const headers = { ...fieldsFor(source), ...asked, ...(asked && validator ? { 'if-range': validator } : {}) }
+        const headers = { ...fieldsFor(source), ...partFields(want) }
         const answer = await http.request({ method: 'GET', url, headers, signal })
         if (isWithout(source, answer)) {
           answer.cancel()
           throw new Fault('not-found', { what: redactUrl(url) })
         }
-        return { ...checkedBody(answer, range), body: leavingAfter(answer.body, leave) }
+        return { ...checkedBody(answer, want.range), body: leavingAfter(answer.body, leave) }
       } catch (error) {
         leave()
         throw error
@@ -55,6 +55,15 @@ export function createPlainReader(http: Http): PlainReader {
       throw statusFault(answer)
     },
   }
+}
+
+/** Somebody else named it. @throws Fault 'outbound-blocked' */
+export function demandLearnable(http: Pick<Http, 'mayLearn'>, url: URL): void {
+  if (!http.mayLearn(url))
+    throw new Fault('outbound-blocked', {
+      url: redactUrl(url),
+      why: 'a place that is private or not https has to be named in outbound.allow',
+    })
 }
 
 /** A sibling that has not got it would fetch it, perhaps from us: it is asked for what it holds. @see RFC 9111 §5.2.1.7 */

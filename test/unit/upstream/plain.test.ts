@@ -100,15 +100,16 @@ describe('a place that answers anybody', () => {
     await expect(read).rejects.toMatchObject({ code: fault })
   })
 
-  test('lends no more than four bodies at once, and another when one is done or given up', async () => {
+  test('lends no more than four bodies at once, and another when one is done or given up; who waits is told of its turn', async () => {
     await using it = await bench((_, response) => response.writeHead(200, { 'content-length': 10 }).write('x'))
     const controls = Array.from({ length: 5 }, () => new AbortController())
-    const reads = controls.map((control) => it.reader.read(it.mirror, {}, control.signal))
+    const told: number[] = []
+    const reads = controls.map((control, at) => it.reader.read(it.mirror, { sent: () => told.push(at) }, control.signal))
     await Promise.all(reads.slice(0, 4))
-    expect(it.asked).toHaveLength(4)
+    expect([it.asked.length, told]).toEqual([4, [0, 1, 2, 3]])
     controls[0]!.abort()
     await reads[4]
-    expect(it.asked).toHaveLength(5)
+    expect([it.asked.length, told]).toEqual([5, [0, 1, 2, 3, 4]])
     for (const control of controls) control.abort()
   })
 })
@@ -147,5 +148,16 @@ describe('another one of us', () => {
     await using it = await bench(status(504))
     await expect(it.reader.read(it.sibling, {}, signal)).rejects.toMatchObject({ code: 'not-found' })
     expect(await it.reader.sizeAt(it.sibling, signal)).toBeUndefined()
+  })
+})
+
+describe('a place that somebody else named', () => {
+  test('is not asked where it is neither https nor named in the settings', async () => {
+    await using it = await bench(body)
+    const learnt = (url: URL): Source => ({ ...it.mirror, url, place: 'learnt' })
+    const elsewhere = learnt(new URL('http://files.example/x'))
+    await expect(it.reader.read(elsewhere, {}, signal)).rejects.toMatchObject({ code: 'outbound-blocked' })
+    expect((await collect((await it.reader.read(learnt(it.base), {}, signal)).body)).toString()).toBe('abcdef')
+    expect(it.asked).toHaveLength(1)
   })
 })
