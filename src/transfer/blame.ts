@@ -9,16 +9,27 @@ export interface Credits {
   take(range: ByteRange): ReadonlySet<Source>
 }
 
-/** Whose pieces were wrong. */
+/** Whose pieces were wrong. Of a piece that several sent it is not known which of them it was. */
 export interface Blame {
-  /** The piece was wrong: whoever sent any of it. A second wrong piece is told by `isLiar`. */
+  /** The piece was right. */
+  acquit(piece: ByteRange): void
+  /** The piece was wrong: whoever sent any of it. */
   accuse(piece: ByteRange): readonly Source[]
+  /** It sent several wrong pieces, each alone, and too many for the right ones to be worth it. */
   isLiar(source: Source): boolean
-  /** Did this source send the piece around `position` wrong? */
+  /** Was the piece around `position` wrong, and is not right yet? */
+  isContested(position: number): boolean
+  /** Should this source not be asked for the piece around `position`, as it sent some of it when it was wrong? */
   isAvoided(source: Source, position: number): boolean
+  /**
+   * Where all of these are avoided for a wrong piece, one that was not alone with it is tried alone, each once. False
+   * where nobody is left to try.
+   */
+  retry(among: readonly Source[]): boolean
 }
 
-const mostPieces = 2
+const fewest = 2 // wrong pieces: one alone may be an accident
+const mostOfAll = 1 / 4
 
 export function createCredits(): Credits {
   let credits: readonly { readonly range: ByteRange; readonly source: Source }[] = []
@@ -39,23 +50,61 @@ export function createCredits(): Credits {
   }
 }
 
+/** What became of one piece that was wrong. */
+interface WrongPiece {
+  readonly alone: Set<Source> // sent all of it
+  readonly together: Set<Source> // sent some of it
+  trial: Source | undefined // is asked alone
+  chances: number // it has left; others may have got in its way
+}
+
+const chancesOfOne = 3
+
 export function createBlame(pieceLength: number, credits: Pick<Credits, 'take'>): Blame {
-  const wrong = new Map<number, Set<Source>>() // by start of the piece
-  const strikes = new Map<Source, number>()
+  const wrong = new Map<number, WrongPiece>() // by start of the piece, until it is right
+  const counts = new Map<Source, { right: number; wrong: number }>()
+
+  function countOf(source: Source): { right: number; wrong: number } {
+    const count = counts.get(source) ?? { right: 0, wrong: 0 }
+    counts.set(source, count)
+    return count
+  }
+
+  const isAvoidedFor = ({ alone, together, trial, chances }: WrongPiece, source: Source) =>
+    alone.has(source) || (together.has(source) && (trial !== source || chances === 0))
+
+  function tryAlone(piece: WrongPiece, among: readonly Source[]): boolean {
+    if (!among.every((source) => isAvoidedFor(piece, source))) return false
+    if (piece.trial) piece.alone.add(piece.trial)
+    piece.trial = among.find((source) => !piece.alone.has(source))
+    piece.chances = chancesOfOne
+    return piece.trial !== undefined
+  }
 
   return {
-    accuse(piece) {
-      const guilty = credits.take(piece)
-      const known = wrong.get(piece.start) ?? new Set()
-      for (const source of guilty) {
-        known.add(source)
-        strikes.set(source, (strikes.get(source) ?? 0) + 1)
-      }
-      wrong.set(piece.start, known)
-      return [...guilty]
+    acquit(piece) {
+      wrong.delete(piece.start)
+      for (const source of credits.take(piece)) countOf(source).right++
     },
-    isLiar: (source) => (strikes.get(source) ?? 0) >= mostPieces,
-    isAvoided: (source, position) => wrong.get(alignDown(position, pieceLength))?.has(source) ?? false,
+    accuse(piece) {
+      const senders = [...credits.take(piece)]
+      const known = wrong.get(piece.start) ?? { alone: new Set(), together: new Set(), trial: undefined, chances: 0 }
+      if (known.chances > 0) known.chances--
+      wrong.set(piece.start, known)
+      for (const source of senders) known[senders.length === 1 ? 'alone' : 'together'].add(source)
+      if (senders.length === 1) countOf(senders[0]!).wrong++
+      return senders
+    },
+    isLiar(source) {
+      const { right, wrong } = countOf(source)
+      return wrong >= fewest && wrong > (right + wrong) * mostOfAll
+    },
+    isContested: (position) => wrong.has(alignDown(position, pieceLength)),
+    isAvoided(source, position) {
+      const known = wrong.get(alignDown(position, pieceLength))
+      return known !== undefined && isAvoidedFor(known, source)
+    },
+    retry: (among) => [...wrong.values()].map((piece) => tryAlone(piece, among)).includes(true),
   }
 }
 

@@ -1,4 +1,5 @@
-import { type Digest, digestOf } from '../model/digest.ts'
+import type { Source } from '../model/artifact.ts'
+import { digestOf } from '../model/digest.ts'
 import { Fault } from '../model/fault.ts'
 import { createIntervals } from '../model/intervals.ts'
 import type { PieceHashes } from '../model/pieces.ts'
@@ -13,7 +14,7 @@ import type { Sources } from './sources.ts'
 import { createVerified } from './verified.ts'
 
 export interface CheckingDeps {
-  readonly what: Digest
+  readonly what: string
   readonly pieces: PieceHashes
   readonly size: number // bytes
   readonly spool: Pick<Spool, 'path' | 'held' | 'forget'>
@@ -35,6 +36,8 @@ export interface Checking extends Checks {
   reach(position: number): number
   /** Every source disagrees with some piece: it must be the hashes. Then they count no more. */
   readonly isGivenUp: boolean
+  /** Who was left for wrong pieces: to be told of once the digest has proved the hashes right. */
+  readonly liars: ReadonlyMap<Source, Fault>
   giveUp(): void
 }
 
@@ -42,6 +45,7 @@ export function createChecking(deps: CheckingDeps): Checking {
   const { what, pieces, size, spool, sources, log } = deps
   const blame = createBlame(pieces.length, deps.credits)
   const before = createIntervals(spool.held.ranges) // shown by the rules for bytes without pieces
+  const liars = new Map<Source, Fault>()
   let isGivenUp = false
 
   const verified = createVerified({
@@ -49,7 +53,10 @@ export function createChecking(deps: CheckingDeps): Checking {
     size,
     reach: (position) => spool.held.reach(position),
     hash: (range) => deps.hasher.part(spool.path, range),
-    agreed: deps.changed,
+    agreed(piece) {
+      blame.acquit(piece)
+      deps.changed()
+    },
     disagreed,
     failed(error) {
       if (!isGivenUp) deps.failed(error)
@@ -59,17 +66,27 @@ export function createChecking(deps: CheckingDeps): Checking {
   function disagreed(piece: ByteRange): void {
     if (isGivenUp) return
     const guilty = blame.accuse(piece)
-    log.warn('fill.piece', { digest: what, start: piece.start, end: piece.end, sources: guilty.map(nameOf) })
-    if (sources.usable().every((source) => blame.isAvoided(source, piece.start))) {
+    log.warn('fill.piece', { what, start: piece.start, end: piece.end, sources: guilty.map(nameOf) })
+    if (isHopeless(piece)) {
       checking.stuck()
       return
     }
-    for (const source of guilty) if (blame.isLiar(source) && sources.usable().length > 1) sources.exclude(source, faultOf(piece))
+    for (const source of guilty) {
+      if (!blame.isLiar(source) || sources.usable().length < 2) continue
+      sources.exclude(source, faultOf(piece))
+      liars.set(source, faultOf(piece))
+    }
     const wasShown = before.reach(piece.start) > 0 || before.nextHeld(piece.start, piece.end) < piece.end
     spool.forget(piece.start, piece.end)
     before.remove(piece.start, piece.end)
     if (wasShown) deps.shownWrong(faultOf(piece), piece)
     deps.changed()
+  }
+
+  /** Everybody who is left sent this piece wrong, and alone: it must be the hash. */
+  function isHopeless({ start }: ByteRange): boolean {
+    const usable = sources.usable()
+    return usable.every((source) => blame.isAvoided(source, start)) && !blame.retry(usable)
   }
 
   function giveUp(): void {
@@ -89,12 +106,15 @@ export function createChecking(deps: CheckingDeps): Checking {
 
   const checking: Checking = {
     pieceLength: pieces.length,
+    liars,
     isOver: () => isGivenUp || verified.bytes.total === size,
     isAvoided: blame.isAvoided,
+    isContested: blame.isContested,
     giveUp,
     stuck() {
+      if (blame.retry(sources.usable())) return deps.changed()
       log.warn('fill.pieces', {
-        digest: what,
+        what,
         why: 'every source disagrees with one of them, so the hashes are taken to be wrong',
       })
       giveUp()

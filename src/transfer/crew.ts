@@ -29,6 +29,7 @@ export interface CrewDeps extends SegmentDeps {
   readonly size: () => number | undefined
   readonly interests: () => readonly Interest[]
   readonly checks: () => Checks | undefined
+  readonly isHeldBack?: (source: Source) => boolean
 }
 
 /** Piece hashes at work. */
@@ -36,6 +37,8 @@ export interface Checks {
   readonly pieceLength: number // bytes
   readonly isOver: () => boolean // every piece has agreed, or the hashes were given up
   readonly isAvoided: (source: Source, position: number) => boolean
+  /** The piece there was wrong: it is fetched again, from one source alone. */
+  readonly isContested: (position: number) => boolean
   /** Some piece is missing that everybody who is left sent wrong: the hashes count no more. */
   readonly stuck: () => void
 }
@@ -73,8 +76,9 @@ export function createCrew(deps: CrewDeps): Crew {
 
   function serve({ start, end, isWaiting }: Interest): void {
     if (!isWaiting || start >= size() || spool.held.reach(start) > 0 || !deservesOwnRequest(start, fronts())) return
+    if (deps.checks()?.isContested(start)) return
     const own = [...segments].filter((segment) => !segment.isAdopted).length
-    if (own >= ownRequestsAtOnce || !sources.canRange) return
+    if (own >= ownRequestsAtOnce || !sources.canRange || !deps.guard().givesParts) return
     const limit = Math.min(end, gapEnd(spool.held, claims(), start, size()))
     for (const segment of segments) if (segment.front < start && segment.end > start) segment.end = start
     begin(start, limit, false)
@@ -102,6 +106,8 @@ export function createCrew(deps: CrewDeps): Crew {
       isAvoided,
       stuck,
       begin: start,
+      troubled: deps.troubled,
+      isHeldBack: deps.isHeldBack,
       clock: deps.clock,
       signal: deps.signal,
     })

@@ -1,36 +1,40 @@
 import type { Artifact, Source } from '../model/artifact.ts'
 import type { ByteSource } from '../model/byte-source.ts'
-import { asBlobId, type Digest } from '../model/digest.ts'
+import { asBlobId, isStrong } from '../model/digest.ts'
 import { Fault, isFault, toFault } from '../model/fault.ts'
-import type { PieceHashes } from '../model/pieces.ts'
-import type { ByteRange } from '../model/range.ts'
-import type { BlobStore, Spool, StoredBlob } from '../store/blob-store.ts'
+import { printReference } from '../model/reference.ts'
+import type { BlobStore, Spool } from '../store/blob-store.ts'
 import type { Clock } from '../system/clock.ts'
 import type { Hasher } from '../system/hasher.ts'
 import type { Logger } from '../system/log.ts'
-import type { Discover, MetalinkLinks, SourceBody, SourceReader } from '../upstream/upstream.ts'
+import type { Discover, SourceBody, SourceReader } from '../upstream/upstream.ts'
 import type { Along } from './along.ts'
 import { createCredits } from './blame.ts'
-import { type Checking, createChecking } from './checking.ts'
 import { type Crew, createCrew } from './crew.ts'
+import { createGuard, type Guard } from './guard.ts'
+import { createHints } from './hints.ts'
 import { createLinger } from './linger.ts'
 import { isWorthFinishing } from './plan.ts'
 import { createReaders } from './readers.ts'
 import { nameOf } from './segment.ts'
 import { createSources } from './sources.ts'
-import type { Fill, Filled, FillState } from './transfer.ts'
+import { type Approve, type Fill, type Filled, type FillState, type Opening, type Prefix, prefixAlgorithm } from './transfer.ts'
 import { fetchUntilRight } from './until-right.ts'
 import { visible, wholeUpTo } from './visible.ts'
 
 export interface FillDeps {
   readonly store: Pick<BlobStore, 'open' | 'stat' | 'stage'>
   readonly read: SourceReader['read']
+  /** Does a body of this source wait for its turn at the uplink? */
+  readonly isHeldBack?: (source: Source) => boolean
   readonly hasher: Hasher
   readonly clock: Clock
   readonly log: Logger
   readonly lingerMs: number // how long a fill goes on for nobody
   readonly received: (bytes: number, source: Source) => void
   readonly discover: Discover
+  /** Asked when the bytes are right, before anybody hears of it. */
+  readonly approve?: Approve
   /** Its bytes, or how many it says they are, are not those asked for. */
   readonly wrong: (source: Source, fault: Fault) => void
   /** Waits for a place among the running fills. */
@@ -46,14 +50,14 @@ export interface RunningFill extends Fill {
   stop(why: string): void
 }
 
-const worthDiscovering = 8 * 1024 * 1024 // bytes: below it more connections cost more than they bring
-
 /** One blob on its way in. It belongs to nobody who asked: it has its own signal and outlives its readers for a while. */
-export function startFill(deps: FillDeps, asked: Digest, artifact: Artifact, initial: readonly Source[]): RunningFill {
+export function startFill(deps: FillDeps, key: string, artifact: Artifact, initial: readonly Source[]): RunningFill {
   const { store, clock, log } = deps
+  const [expected] = artifact.digests
+  const what = expected ?? printReference(artifact.reference)
   const control = new AbortController()
-  const sources = createSources(asked, initial)
-  const opened = Promise.withResolvers<{ size: number | undefined }>()
+  const sources = createSources(what, initial)
+  const opened = Promise.withResolvers<Opening>()
   const startedAt = clock.now()
   const credits = createCredits()
   let phase: FillState['phase'] = 'queued'
@@ -62,11 +66,31 @@ export function startFill(deps: FillDeps, asked: Digest, artifact: Artifact, ini
   let isOver = false
   let isStartingOver = false
   let spool: Spool | undefined
+  let guard: Guard | undefined
   let crew: Crew | undefined
   let existing: ByteSource | undefined
   let along: Along | undefined
-  let checking: Checking | undefined
-  let hasDiscovered = false
+  let given: Prefix | undefined
+
+  const hints = createHints({
+    what,
+    expected: isStrong(expected) ? expected : undefined,
+    discover: deps.discover,
+    sources,
+    credits,
+    hasher: deps.hasher,
+    log,
+    signal: control.signal,
+    size: () => size,
+    checkable: () => (agreed || isOver || isStartingOver ? undefined : spool),
+    changed,
+    shownWrong(fault, piece) {
+      readers.fail(fault, 'fed')
+      along?.retreat(piece.start)
+    },
+    failed: (error) => void end(toFault(error, `hashing of ${what}`)),
+    began: () => crew?.replan(),
+  })
 
   const readers = createReaders(
     {
@@ -90,7 +114,7 @@ export function startFill(deps: FillDeps, asked: Digest, artifact: Artifact, ini
   /** How many bytes from a position on have come and, where piece hashes are known, agree. */
   function reach(position: number): number {
     if (isStartingOver) return 0
-    return checking?.reach(position) ?? spool?.held.reach(position) ?? 0
+    return hints.checking?.reach(position) ?? spool?.held.reach(position) ?? 0
   }
 
   const linger = createLinger(clock, deps.lingerMs, () => {
@@ -99,7 +123,7 @@ export function startFill(deps: FillDeps, asked: Digest, artifact: Artifact, ini
   })
 
   function came(start: number, end: number): void {
-    checking?.came(start, end)
+    hints.checking?.came(start, end)
     changed()
   }
 
@@ -113,7 +137,7 @@ export function startFill(deps: FillDeps, asked: Digest, artifact: Artifact, ini
   /** A status can be given once somebody has answered; what is only shown whole gets it when it is. */
   function openWhenDue(): void {
     const isDue = size === undefined ? (spool?.held.total ?? 0) > wholeUpTo : size > wholeUpTo && sources.hasAnswered
-    if (agreed || isDue) opened.resolve({ size })
+    if (agreed || isDue) opened.resolve({ size, version: guard?.version })
   }
 
   function learn(total: number): void {
@@ -137,51 +161,16 @@ export function startFill(deps: FillDeps, asked: Digest, artifact: Artifact, ini
     if (total !== undefined) learn(total)
     sources.answered()
     openWhenDue()
-    if (links) discover(links, source)
-  }
-
-  /** What the first answer that has links leads to: more places, and hashes of pieces. Only hints: the digest decides. */
-  function discover(links: MetalinkLinks, source: Source): void {
-    if (hasDiscovered || size === undefined || size < worthDiscovering) return
-    hasDiscovered = true
-    const meant = size
-    deps.discover(asked, meant, links, source, control.signal).then(
-      ({ pieces, sources: more }) => {
-        sources.add(more)
-        if (pieces && spool && size === meant && !agreed && !isOver && !isStartingOver) checkWith(pieces, spool)
-      },
-      (error) => log.info('fill.discover', { digest: asked, url: nameOf(source), error }),
-    )
-  }
-
-  function checkWith(pieces: PieceHashes, spool: Spool): void {
-    if (size === undefined || checking) return
-    const shownWrong = (fault: Fault, piece: ByteRange) => {
-      readers.fail(fault, 'fed')
-      along?.retreat(piece.start)
-    }
-    const failed = (error: unknown) => void end(toFault(error, `hashing of ${asked}`))
-    checking = createChecking({
-      what: asked,
-      pieces,
-      size,
-      spool,
-      sources,
-      credits,
-      hasher: deps.hasher,
-      log,
-      changed,
-      shownWrong,
-      failed,
-    })
-    crew?.replan()
+    hints.follow(links, source)
   }
 
   function hire(spool: Spool): Crew {
     return createCrew({
       read: deps.read,
+      isHeldBack: deps.isHeldBack,
       spool,
       sources,
+      guard: () => guard!,
       clock,
       signal: control.signal,
       answered,
@@ -189,8 +178,8 @@ export function startFill(deps: FillDeps, asked: Digest, artifact: Artifact, ini
       held: came,
       ended: learn,
       sent: credits.add,
-      checks: () => (checking?.isGivenUp ? undefined : checking),
-      troubled: (source, error, waitMs) => log.warn('fill.source', { digest: asked, url: nameOf(source), waitMs, error }),
+      checks: () => (hints.checking?.isGivenUp ? undefined : hints.checking),
+      troubled: (source, error, waitMs) => log.warn('fill.source', { what, url: nameOf(source), waitMs, error }),
       size: () => size,
       interests: () => readers.interests,
     })
@@ -203,7 +192,8 @@ export function startFill(deps: FillDeps, asked: Digest, artifact: Artifact, ini
 
   function untilRight(spool: Spool, crew: Crew) {
     return fetchUntilRight({
-      what: asked,
+      what,
+      expected,
       spool,
       crew,
       sources,
@@ -219,8 +209,7 @@ export function startFill(deps: FillDeps, asked: Digest, artifact: Artifact, ini
       async startOver(fault) {
         isStartingOver = true // nobody who comes now is shown any of it
         readers.fail(fault, isToldOfOtherSize() ? 'all' : 'fed')
-        checking?.giveUp() // the hashes did not keep the wrong bytes out
-        checking = undefined
+        hints.drop()
         await spool.reset()
         size = artifact.size
         isStartingOver = false
@@ -230,32 +219,53 @@ export function startFill(deps: FillDeps, asked: Digest, artifact: Artifact, ini
 
   /** Somebody may have brought the blob in between the question whether it is there and this fill. */
   async function adopt(): Promise<Filled | undefined> {
-    const id = asBlobId(asked)
-    existing = id && (await store.open(id))
-    if (!id || !existing) return undefined
+    const id = expected && asBlobId(expected)
+    const held = id && (await store.stat(id))
+    if (!held || (artifact.size !== undefined && held.size !== artifact.size)) return undefined
+    await approve(held.path, held.size, [id])
+    existing = await store.open(id)
+    if (!existing) return undefined
     size = existing.size
     agree()
-    return { blob: (await store.stat(id)) as StoredBlob, digests: [asked] }
+    return { artifact, blob: held, digests: [id], mentions: [], version: undefined }
   }
 
   async function bringIn(): Promise<Filled> {
-    spool = await store.stage(asked, size)
+    spool = await store.stage(key, size)
     if (size !== undefined && ((spool.noted.size ?? size) !== size || isHeldPast(size))) await spool.reset()
+    guard = await guardOf(spool)
     size ??= spool.noted.size
     crew = hire(spool)
     phase = 'running'
-    log.info('fill.start', { digest: asked, size, held: spool.held.total, sources: initial.map(nameOf) })
+    log.info('fill.start', { what, size, held: spool.held.total, sources: initial.map(nameOf) })
     const { digests } = await untilRight(spool, crew)
+    for (const [source, fault] of hints.checking?.liars ?? []) deps.wrong(source, fault)
+    await approve(spool.path, size ?? spool.held.total, digests)
     agree()
     phase = 'committing'
     const blob = await spool.commit(digests.map(asBlobId).find((id) => id !== undefined)!)
-    log.info('fill.end', { digest: asked, size, ms: clock.now() - startedAt })
-    return { blob, digests }
+    log.info('fill.end', { what, digest: blob.id, size, ms: clock.now() - startedAt })
+    return { artifact, blob, digests, mentions: hints.mentions, version: guard.version }
+  }
+
+  /** What an earlier run left is gone on with only where its version is known. */
+  async function guardOf(spool: Spool): Promise<Guard> {
+    const isVouchedFor = expected !== undefined
+    if (!isVouchedFor && spool.noted.validator === undefined && spool.held.total > 0) await spool.reset()
+    return createGuard({
+      isVouchedFor,
+      validator: spool.noted.validator,
+      learnt: (validator) => spool.note({ validator }),
+    })
+  }
+
+  async function approve(path: string, size: number, digests: Filled['digests']): Promise<void> {
+    await deps.approve?.({ artifact, path, size, digests, mentions: hints.mentions }, control.signal)
   }
 
   function agree(): void {
     agreed = true
-    opened.resolve({ size })
+    opened.resolve({ size, version: guard?.version })
     readers.wake()
   }
 
@@ -268,15 +278,24 @@ export function startFill(deps: FillDeps, asked: Digest, artifact: Artifact, ini
     }
   }
 
+  /** What readers may have of bytes that nobody will have verified. */
+  async function prefix(): Promise<Prefix | undefined> {
+    const end = reach(0)
+    if (!spool || end === 0 || readers.count === 0) return undefined
+    const [digest] = await deps.hasher.whole(spool.path, end, [prefixAlgorithm(artifact)], new AbortController().signal)
+    return digest && { end, digest }
+  }
+
   async function fail(error: unknown): Promise<Fault> {
     deps.ending()
-    const fault = toFault(control.signal.aborted ? control.signal.reason : error, `fill of ${asked}`)
-    log.warn('fill.failed', { digest: asked, held: spool?.held.total, error: fault })
+    const fault = toFault(control.signal.aborted ? control.signal.reason : error, `fill of ${what}`)
+    log.warn('fill.failed', { what, held: spool?.held.total, error: fault })
     await crew?.stop()
     opened.reject(fault)
+    if (isFault(fault, 'disk-full', 'disk-failed')) given = await prefix().catch(() => undefined)
     readers.fail(fault, 'all')
     // What is held may be wrong itself, or it would keep room from what does fit: the next fill begins from nothing.
-    if (isFault(fault, 'corrupt', 'source-changed', 'disk-full') && !agreed) await spool?.drop().catch(() => {})
+    if (isFault(fault, ...notWorthKeeping) && !agreed) await spool?.drop().catch(() => {})
     await spool?.[Symbol.asyncDispose]() // nobody reads on, and who asks next needs the key
     spool = undefined
     return fault
@@ -289,6 +308,7 @@ export function startFill(deps: FillDeps, asked: Digest, artifact: Artifact, ini
       throw await fail(error)
     } finally {
       isOver = true
+      hints.end()
       deps.ending()
       await letGo()
     }
@@ -303,7 +323,7 @@ export function startFill(deps: FillDeps, asked: Digest, artifact: Artifact, ini
   }
 
   function stop(why: string): void {
-    end(new Fault('cancelled', { what: `fill of ${asked} (${why})` }))
+    end(new Fault('cancelled', { what: `fill of ${what} (${why})` }))
   }
 
   /** It may take a while to stop, and whoever joined meanwhile would be stopped with it. */
@@ -318,16 +338,22 @@ export function startFill(deps: FillDeps, asked: Digest, artifact: Artifact, ini
   stored.catch(() => {})
 
   return {
+    artifact,
     opened: opened.promise,
     stored,
     follow: () => readers.join(),
+    get given() {
+      return given
+    },
     add: (more) => sources.add(more),
     stop,
     get state() {
-      return { digest: asked, size, held: spool?.held.total ?? 0, readers: readers.count, startedAt, phase }
+      return { what, size, held: spool?.held.total ?? 0, readers: readers.count, startedAt, phase }
     },
   }
 }
+
+const notWorthKeeping = ['corrupt', 'source-changed', 'signature-missing', 'signature-invalid', 'disk-full'] as const
 
 function tooLong(source: Source, total: number): Fault {
   return new Fault('source-changed', { url: nameOf(source), why: `it has ${total} bytes where another has sent more` })

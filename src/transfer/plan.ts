@@ -18,9 +18,10 @@ export function nextGap(held: Held, claims: readonly ByteRange[], size: number |
   return undefined
 }
 
-/** Where the gap that begins at `start` ends: at held bytes, at a claim, or at `limit`. */
+/** Where the gap that begins at `start` ends: at held bytes, at a claim, or at `limit`. A claim of nothing ends no gap. */
 export function gapEnd(held: Held, claims: readonly ByteRange[], start: number, limit: number): number {
-  return claims.reduce((end, claim) => (claim.start >= start ? Math.min(end, claim.start) : end), held.nextHeld(start, limit))
+  const after = claims.filter((claim) => claim.start >= start && claim.end > claim.start)
+  return after.reduce((end, claim) => Math.min(end, claim.start), held.nextHeld(start, limit))
 }
 
 /** A claim being worked off: `front` is the next byte to come. */

@@ -5,14 +5,22 @@ export interface Queue {
   /** Settles with the function that gives the place back. @throws Fault 'overloaded' when the queue is full; the signal's reason */
   enter(key: string, signal: AbortSignal): Promise<() => void>
   readonly waiting: number
+  /** Those that are at work or wait now are not turned away by it. */
+  setLimits(limit: number, maxWaiting: number): void
 }
 
-export function createQueue(limit: number, maxWaiting: number): Queue {
+export function createQueue(firstLimit: number, firstMaxWaiting: number): Queue {
   const lines = new Map<string, Array<() => void>>()
-  let free = limit
+  let limit = firstLimit
+  let maxWaiting = firstMaxWaiting
+  let free = limit // less than 0 where more are at work than now may be
   let waiting = 0
 
   function next(): void {
+    if (free < 0) {
+      free++
+      return
+    }
     for (const [key, line] of lines) {
       const admit = line.shift()
       lines.delete(key) // and behind the others again, if somebody of this key still waits
@@ -57,6 +65,13 @@ export function createQueue(limit: number, maxWaiting: number): Queue {
   return {
     get waiting() {
       return waiting
+    },
+    setLimits(nextLimit, nextMaxWaiting) {
+      const more = nextLimit - limit
+      limit = nextLimit
+      maxWaiting = nextMaxWaiting
+      free += Math.min(0, more)
+      for (let at = 0; at < more; at++) next()
     },
     async enter(key, signal) {
       signal.throwIfAborted()

@@ -4,6 +4,7 @@ import type { ByteRange } from '../model/range.ts'
 import type { Spool } from '../store/blob-store.ts'
 import type { Clock } from '../system/clock.ts'
 import type { SourceBody, SourceReader } from '../upstream/upstream.ts'
+import type { Guard } from './guard.ts'
 import type { Sources } from './sources.ts'
 import { createSpoolWriter } from './spool-writer.ts'
 
@@ -13,6 +14,8 @@ export interface Segment {
   readonly start: number
   /** The next byte to come from the source. */
   readonly front: number
+  /** When its first request went out (ms); undefined while that waits for its turn at the source, behind others of ours. */
+  readonly askedAt: number | undefined
   /** Where it stops; a segment that begins inside this one moves it. Infinity while the size is unknown. */
   end: number
   /** A segment opened for a reader is dropped when no reader needs it, until it is adopted. */
@@ -26,6 +29,7 @@ export interface SegmentDeps {
   readonly read: SourceReader['read']
   readonly spool: Spool
   readonly sources: Sources
+  readonly guard: () => Guard
   readonly clock: Clock
   readonly signal: AbortSignal
   /** A source answered. @throws Fault 'source-changed' when its total is not the size known so far */
@@ -49,6 +53,7 @@ export function startSegment(deps: SegmentDeps, from: SegmentStart): Segment {
   const control = new AbortController()
   const signal = AbortSignal.any([control.signal, deps.signal])
   let position = from.start
+  let askedAt: number | undefined
 
   async function run(): Promise<void> {
     while (position < segment.end && !control.signal.aborted) {
@@ -71,11 +76,19 @@ export function startSegment(deps: SegmentDeps, from: SegmentStart): Segment {
     }
   }
 
+  function sent(): void {
+    askedAt ??= deps.clock.now()
+  }
+
   async function fetchFrom(source: Source): Promise<void> {
     const asked = from.isAdopted && !from.source ? mainRange(deps.spool, position) : { start: position, end: segment.end }
+    const validator = asked && asked.start > 0 ? deps.guard().forPart(source) : undefined
+    const want = { ...(asked && { range: asked }), ...(validator !== undefined && { validator }), sent }
     const connection = new AbortController()
-    const answer = await deps.read(source, asked ? { range: asked } : {}, AbortSignal.any([signal, connection.signal]))
+    const answer = await deps.read(source, want, AbortSignal.any([signal, connection.signal]))
+    sent()
     try {
+      deps.guard().check(answer, source, position)
       deps.answered(answer, source)
       if (answer.status === 200 && position > 0) {
         deps.sources.isRangeless(source)
@@ -120,6 +133,9 @@ export function startSegment(deps: SegmentDeps, from: SegmentStart): Segment {
     start: from.start,
     get front() {
       return position
+    },
+    get askedAt() {
+      return askedAt
     },
     end: from.end,
     isAdopted: from.isAdopted,

@@ -55,8 +55,9 @@ export function createSources(what: string, initial: readonly Source[]): Sources
     const all = [...standings.values()]
     if (all.length === 1) return last
     const upstreams = all.filter(({ source }) => source.place === undefined)
-    const own = upstreams.length === 1 ? upstreams[0]!.last : undefined
-    if (isFault(own, 'not-found', 'upstream-refused', 'upstream-limited')) return own
+    const [own, ...others] = upstreams.map(({ last }) => last)
+    const isClear = others.every((other) => other?.code === own?.code)
+    if (isClear && isFault(own, 'not-found', 'upstream-refused', 'upstream-limited')) return own
     const tried = all.map((standing) => (standing.excluded ?? standing.last)?.message ?? standing.source.url.host)
     return new Fault('all-sources-failed', { what, tried }, { cause: last })
   }

@@ -26,6 +26,10 @@ export interface SwarmDeps {
   readonly stuck: () => void
   /** Begins a request of that very source; it ends when the source fails, which `sources` is told. */
   readonly begin: (range: ByteRange, source: Source) => Segment
+  /** It was dropped though it has not failed by itself. */
+  readonly troubled: (source: Source, fault: Fault, waitMs: number) => void
+  /** It waits for us, not we for it. */
+  readonly isHeldBack?: (source: Source) => boolean
   readonly clock: Clock
   readonly signal: AbortSignal
 }
@@ -33,27 +37,37 @@ export interface SwarmDeps {
 interface Work {
   readonly source: Source
   readonly segment: Segment
-  readonly startedAt: number // ms
   movedAt: number // ms: when its front was last seen to move
   front: number
+  isDropped: boolean
+}
+
+interface Rest {
+  readonly until: number // ms
+  readonly times: number
 }
 
 const tickMs = 250
 const stallMs = 2_000 // without a byte
+const hurriedStallMs = 500 // once bytes came, while somebody else has nothing to do
+const restMs = 4_000 // of whoever was dropped, doubled each time
 const crawl = 8 // times slower than the best is too slow to wait for
 const sourcesAtOnce = 8
 const leastToSplit = 2 * 1024 * 1024 // bytes
 
 /**
  * Each source takes the next run of pieces, as long as about a second of its own speed. Who finds nothing left to take
- * helps the one that would be last, by half of what that has to do. Who stalls or crawls is dropped while others are there.
+ * helps the one that would be last, by half of what that has to do. Who stalls or crawls is dropped while others are there,
+ * and rests before it is asked again.
  */
 export function createSwarm(deps: SwarmDeps): Swarm {
   const { sources, pieceLength, size, clock } = deps
   const working = new Map<Source, Work>()
   const speeds = new Map<Source, number>() // bytes/ms
+  const rests = new Map<Source, Rest>()
   let failure: { readonly error: unknown } | undefined
   let changed = Promise.withResolvers<void>()
+  let tick: Promise<void> | undefined
 
   function wake(): void {
     changed.resolve()
@@ -61,16 +75,20 @@ export function createSwarm(deps: SwarmDeps): Swarm {
   }
 
   const speedOf = (source: Source) => speeds.get(source) ?? 0
-  const idle = () =>
-    sources
-      .usable()
-      .slice(0, sourcesAtOnce)
-      .filter((source) => !working.has(source))
+  const isResting = (source: Source) => (rests.get(source)?.until ?? 0) > clock.now()
+  const isAllTaken = () => nextGap(deps.held, deps.claims(), size) === undefined
+
+  /** While nobody else is at work, those who should rest as well. */
+  function idle(): readonly Source[] {
+    const best = sources.usable().slice(0, sourcesAtOnce)
+    const free = best.filter((source) => !working.has(source))
+    const rested = free.filter((source) => !isResting(source))
+    return rested.length + working.size > 0 ? rested : free
+  }
 
   function take(source: Source, range: ByteRange): void {
-    const now = clock.now()
     const segment = deps.begin(range, source)
-    const work: Work = { source, segment, startedAt: now, movedAt: now, front: range.start }
+    const work: Work = { source, segment, movedAt: clock.now(), front: range.start, isDropped: false }
     working.set(source, work)
     const fail = (error: unknown) => {
       failure ??= { error }
@@ -82,11 +100,12 @@ export function createSwarm(deps: SwarmDeps): Swarm {
     working.delete(work.source)
     const speed = speedNow(work)
     if (speed > 0) speeds.set(work.source, speeds.has(work.source) ? (speedOf(work.source) + speed) / 2 : speed)
+    if (speed > 0 && !work.isDropped) rests.delete(work.source)
     wake()
   }
 
-  function speedNow({ segment, startedAt }: Work): number {
-    return (segment.front - segment.start) / Math.max(1, clock.now() - startedAt)
+  function speedNow({ segment }: Work): number {
+    return (segment.front - segment.start) / Math.max(1, clock.now() - (segment.askedAt ?? 0))
   }
 
   /** The first gap that this source may fill: not where it sent a piece wrong. */
@@ -125,30 +144,38 @@ export function createSwarm(deps: SwarmDeps): Swarm {
     take(source, range)
   }
 
-  function isTooSlow(work: Work, now: number): boolean {
-    if (work.segment.front > work.front) {
-      work.front = work.segment.front
+  function isTooSlow(work: Work, now: number, others: readonly Source[]): boolean {
+    const { segment } = work
+    if (segment.askedAt === undefined) return false // it waits for us, not we for it
+    const isHeldBack = deps.isHeldBack?.(work.source) ?? false
+    if (segment.front > work.front || isHeldBack) {
+      work.front = segment.front
       work.movedAt = now
     }
-    if (left(work) <= 0) return false // it has all it was asked for, or pauses after a failure
-    if (now - work.movedAt > stallMs) return true
-    const best = Math.max(0, ...idle().map(speedOf))
-    return now - work.startedAt > stallMs && speedNow(work) * crawl < best
+    if (isHeldBack || left(work) <= 0) return false // it has all it was asked for, or pauses after a failure
+    const isHurried = work.front > segment.start && others.length > 0 && isAllTaken()
+    if (now - Math.max(work.movedAt, segment.askedAt) > (isHurried ? hurriedStallMs : stallMs)) return true
+    const best = Math.max(0, ...others.map(speedOf))
+    return now - segment.askedAt > stallMs && speedNow(work) * crawl < best
   }
 
   /** Its bytes become a gap, which the next one takes. */
   function dropSlow(): void {
     const now = clock.now()
+    const others = idle()
     for (const work of working.values()) {
-      if (!isTooSlow(work, now) || sources.usable().length < 2) continue
+      if (work.isDropped || !isTooSlow(work, now, others) || sources.usable().length < 2) continue
       const { segment, source } = work
+      const times = (rests.get(source)?.times ?? 0) + 1
+      rests.set(source, { until: now + restMs * 2 ** (times - 1), times })
+      work.isDropped = true
       segment.stop()
       const fault = new Fault('source-cut', {
         url: nameOf(source),
         received: segment.front - segment.start,
         expected: segment.end - segment.start,
       })
-      sources.failed(source, fault) // others are left, so it does not throw
+      deps.troubled(source, fault, sources.failed(source, fault)) // others are left, so it does not throw
     }
   }
 
@@ -157,11 +184,13 @@ export function createSwarm(deps: SwarmDeps): Swarm {
     return working.size === 0 && deps.claims().length === 0 && nextGap(deps.held, [], size) !== undefined
   }
 
+  /** Wakes far outnumber ticks: a tick is let run out rather than begun anew for each. */
   async function untilChanged(): Promise<void> {
-    const over = new AbortController()
-    const tick = clock.sleep(tickMs, AbortSignal.any([over.signal, deps.signal])).catch(() => {})
+    const over = () => {
+      tick = undefined
+    }
+    tick ??= clock.sleep(tickMs, deps.signal).then(over, over)
     await Promise.race([changed.promise, tick])
-    over.abort()
   }
 
   return {
@@ -172,7 +201,11 @@ export function createSwarm(deps: SwarmDeps): Swarm {
         if (failure) throw failure.error
         assign()
         if (working.size === 0 && sources.usable().length === 0) return
-        if (isStuck()) return deps.stuck()
+        if (isStuck()) {
+          if (rests.size === 0) return deps.stuck()
+          rests.clear() // whoever else is left may not send what is missing
+          continue
+        }
         await untilChanged()
         dropSlow()
       }

@@ -11,7 +11,9 @@ import { nameOf } from './segment.ts'
 import type { Sources } from './sources.ts'
 
 export interface UntilRightDeps {
-  readonly what: Digest
+  readonly what: string
+  /** What the whole must agree with; without it, whoever gave it is believed. */
+  readonly expected: Digest | undefined
   readonly spool: Spool
   readonly crew: Crew
   readonly sources: Sources
@@ -28,14 +30,14 @@ export interface UntilRightDeps {
 
 /** Fetches until the digest agrees. A source that gave wrong bytes is left. @throws the Fault that no source could mend */
 export async function fetchUntilRight(deps: UntilRightDeps): Promise<Hashed> {
-  const { what, spool, sources, log } = deps
-  const algorithms = [...new Set<Algorithm>([algorithmOf(what), 'sha256'])]
+  const { what, expected, spool, sources, log } = deps
+  const algorithms = [...new Set<Algorithm>([expected ? algorithmOf(expected) : 'sha256', 'sha256'])]
   for (let hadLeftover = spool.held.total > 0; ; hadLeftover = false) {
     const hashed = await attempt(deps, algorithms)
-    if (hashed.digests.includes(what)) return hashed
-    const actual = hashed.digests.find((digest) => algorithmOf(digest) === algorithmOf(what))!
-    const fault = new Fault('corrupt', { what, expected: what, actual })
-    log.error('fill.corrupt', { digest: what, sources: sources.used.map(nameOf), error: fault })
+    if (!expected || hashed.digests.includes(expected)) return hashed
+    const actual = hashed.digests.find((digest) => algorithmOf(digest) === algorithmOf(expected))!
+    const fault = new Fault('corrupt', { what, expected, actual })
+    log.error('fill.corrupt', { what, sources: sources.used.map(nameOf), error: fault })
     if (!hadLeftover) blame(deps, fault)
     if (!sources.pick({ range: false })) throw fault
     await deps.startOver(fault)
@@ -57,7 +59,7 @@ async function attempt(deps: UntilRightDeps, algorithms: readonly Algorithm[]): 
 }
 
 /** Of several nobody knows who it was: a mirror is less to be believed than the upstream, which is then asked for all of it. */
-function blame({ sources, wrong }: UntilRightDeps, fault: Fault): void {
+export function blame({ sources, wrong }: Pick<UntilRightDeps, 'sources' | 'wrong'>, fault: Fault): void {
   const { used } = sources
   const mirrors = used.filter(({ place }) => place !== undefined)
   for (const source of mirrors.length > 0 ? mirrors : used) sources.exclude(source, fault)

@@ -12,8 +12,8 @@ import type { Logger } from '../../../src/system/log.ts'
 import { untilGone } from '../../../src/system/until-gone.ts'
 import type { MetalinkLinks, SourceBody, SourceReader } from '../../../src/upstream/upstream.ts'
 
-/** Spools and blobs in memory, so that a test can look at them and hold the digest back. */
-export function memoryHouse(capacity: number) {
+/** Spools and blobs in memory, so that a test can look at them and hold the digest back. Past `fullAt` nothing is written. */
+export function memoryHouse(capacity: number, fullAt = Number.POSITIVE_INFINITY) {
   const spools = new Map<
     string,
     { file: Uint8Array; held: ReturnType<typeof createIntervals>; noted: SpoolNote; open: boolean }
@@ -43,6 +43,8 @@ export function memoryHouse(capacity: number) {
         async write(offset, chunks) {
           await Promise.resolve()
           let at = offset
+          const end = chunks.reduce((sum, { length }) => sum + length, offset)
+          if (end > fullAt) throw new Fault('disk-full', { path: key })
           for (const chunk of chunks) {
             state.file.set(chunk, at)
             at += chunk.length
@@ -96,7 +98,9 @@ export function memoryHouse(capacity: number) {
     async part(path, { start, end }) {
       return createHash('sha256').update(spools.get(path)!.file.subarray(start, end)).digest()
     },
-    whole: () => Promise.reject(new Error('not used here')),
+    async whole(path, size) {
+      return [digestOfBytes(spools.get(path)!.file.subarray(0, size))]
+    },
     close: async () => {},
   }
 

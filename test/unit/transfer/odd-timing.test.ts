@@ -8,7 +8,7 @@ import type { Spool } from '../../../src/store/blob-store.ts'
 import { systemClock } from '../../../src/system/clock.ts'
 import type { Hasher } from '../../../src/system/hasher.ts'
 import { createMetrics } from '../../../src/system/metrics.ts'
-import { createTransfer, type TransferDeps } from '../../../src/transfer/local-transfer.ts'
+import { createTransfer, type Supply, type TransferDeps } from '../../../src/transfer/local-transfer.ts'
 import { createReaders } from '../../../src/transfer/readers.ts'
 import { collect, digestOfBytes, inPieces, memoryHouse, scriptedSources, silent } from './memory-house.ts'
 
@@ -20,7 +20,12 @@ const cut = new Fault('source-cut', { url: 'http://a/blob', received: 0 })
 type Upstream = Pick<ReturnType<typeof scriptedSources>, 'read' | 'sources'>
 
 /** `wrap` changes what the spools of the store do. */
-function setUp(bytes: Uint8Array, upstream: Upstream, more: Partial<TransferDeps> = {}, wrap?: (spool: Spool) => Spool) {
+function setUp(
+  bytes: Uint8Array,
+  upstream: Upstream,
+  { clock = quick, ...more }: Partial<Supply & Pick<TransferDeps, 'clock'>> = {},
+  wrap?: (spool: Spool) => Spool,
+) {
   const house = memoryHouse(4 * MiB + bytes.length)
   const stage: typeof house.store.stage = async (key) => {
     while (house.spools.get(key)?.open) await later() // one owner at a time
@@ -35,16 +40,19 @@ function setUp(bytes: Uint8Array, upstream: Upstream, more: Partial<TransferDeps
     ...house,
     hasher: { ...house.hasher, part },
     store: { ...house.store, stage },
-    read: upstream.read,
-    clock: quick,
+    supply: () => ({
+      read: upstream.read,
+      lingerMs: 60_000,
+      wrong: () => {},
+      discover: async () => ({ pieces: undefined, sources: [] }),
+      mayPass: () => false,
+      ...more,
+    }),
+    clock,
     log: silent,
-    lingerMs: 60_000,
-    wrong: () => {},
-    discover: async () => ({ pieces: undefined, sources: [] }),
     metrics: createMetrics(),
     maxFills: 10,
     maxQueued: 10,
-    ...more,
   })
   const digest = digestOfBytes(bytes)
   const fill = (size?: number) => transfer.fill(artifact(digest, size), upstream.sources)

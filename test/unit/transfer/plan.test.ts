@@ -36,6 +36,12 @@ describe('nextGap', () => {
     expect(nextGap(createIntervals([{ start: 0, end: 5 }]), [], undefined)).toEqual({ start: 5, end: Number.POSITIVE_INFINITY })
   })
 
+  test('a claim of nothing, as of who failed before a byte came and pauses, does not make an empty gap', () => {
+    const held = createIntervals([{ start: 0, end: 100 }])
+    expect(nextGap(held, [{ start: 100, end: 100 }], 200)).toEqual({ start: 100, end: 200 })
+    expect(nextGap(held, [{ start: 150, end: 150 }], 200)).toEqual({ start: 100, end: 200 })
+  })
+
   test('a blob of no bytes has no gap', () => expect(nextGap(createIntervals(), [], 0)).toBeUndefined())
 })
 

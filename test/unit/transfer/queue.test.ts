@@ -36,6 +36,22 @@ describe('the queue of fills', () => {
     expect(order).toEqual(['a', 'b', 'c', 'a', 'a'])
   })
 
+  test('may be given other limits while some work and some wait', async () => {
+    const queue = createQueue(1, 1)
+    const leave = await queue.enter('a', calm)
+    const waiting = queue.enter('b', calm)
+    queue.setLimits(3, 1)
+    await waiting
+    const leaveThird = await queue.enter('c', calm)
+    queue.setLimits(1, 0)
+    await expect(queue.enter('d', calm)).rejects.toMatchObject({ code: 'overloaded' })
+    leave()
+    leaveThird()
+    await expect(queue.enter('d', calm), 'one still works').rejects.toMatchObject({ code: 'overloaded' })
+    ;(await waiting)()
+    await queue.enter('d', calm)
+  })
+
   test('refuses more waiters than it has room for', async () => {
     const queue = createQueue(1, 1)
     await queue.enter('a', calm)

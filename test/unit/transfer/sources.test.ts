@@ -52,6 +52,13 @@ describe('sources of a fill', () => {
     expect(() => sources.failed(b, fault)).toThrow(fault)
   })
 
+  test('of an upstream with two addresses for the same the word counts where it is the same at both', () => {
+    const gone = new Fault('not-found', { what: 'x at a' })
+    const sources = createSources('x', [a, b])
+    sources.failed(a, gone)
+    expect(() => sources.failed(b, new Fault('not-found', { what: 'x at b' }))).toThrow(gone)
+  })
+
   test('whoever has done nothing wrong is asked at once, whatever pause another wants', () => {
     const sources = createSources('x', [a, b])
     sources.worked(a)
