@@ -1,19 +1,20 @@
 import type { Mirrors } from '../mirrors/mirrors.ts'
-import type { BlobId, Digest } from '../model/digest.ts'
-import { Fault } from '../model/fault.ts'
+import type { Source } from '../model/artifact.ts'
+import { Fault, isFault } from '../model/fault.ts'
 import { octetStream } from '../model/media-type.ts'
-import { asPieces, pieceLengthFor } from '../model/pieces.ts'
 import type { Ask } from '../model/principal.ts'
 import { type BlobReference, printReference, type UpstreamId } from '../model/reference.ts'
 import type { BlobStore, StoredBlob } from '../store/blob-store.ts'
-import type { Hasher } from '../system/hasher.ts'
-import type { Logger } from '../system/log.ts'
 import { untilGone } from '../system/until-gone.ts'
 import type { Fill, Transfer } from '../transfer/transfer.ts'
-import type { Upstreams } from '../upstream/upstream.ts'
+import type { Policy } from './answers.ts'
 import type { Opened, Resolved } from './catalog.ts'
+import type { Signatures } from './create-signatures.ts'
 import { type Knowledge, printPlace } from './knowledge.ts'
-import type { Policy } from './resolve-tag.ts'
+import { mending } from './mending.ts'
+import { type MayLearn, sourcesNamed, withPlacesNamed } from './named-places.ts'
+import type { Notes } from './notes.ts'
+import type { Origins } from './origins.ts'
 import { artifactOf, type Membership, type Rights } from './rights.ts'
 
 export interface BlobsDeps {
@@ -21,28 +22,25 @@ export interface BlobsDeps {
   readonly transfer: Transfer
   readonly rights: Rights
   readonly knowledge: Knowledge
-  readonly upstreams: Upstreams
+  readonly origins: Pick<Origins, 'isPublic'>
+  readonly notes: Pick<Notes, 'take'>
   readonly mirrors: Pick<Mirrors, 'rank' | 'prove' | 'has'>
+  /** May a place be asked that somebody else named? */
+  readonly mayLearn: MayLearn
   readonly policyOf: (id: UpstreamId) => Policy
-  readonly hasher: Pick<Hasher, 'start'>
-  readonly log: Logger
+  readonly signatures: Pick<Signatures, 'isRequired' | 'demand' | 'demandHeld' | 'told'>
 }
 
 /** Blobs by digest: from the store, or by a fill. */
 export interface Blobs {
   resolve(reference: BlobReference, ask: Ask): Promise<Resolved>
   open(reference: BlobReference, ask: Ask): Promise<Opened>
-  /** Settles once a blob that was fetched is stored, or not, and what is known of it is written down. */
-  noted(digest: Digest): Promise<void>
-  /** The same for all of them. */
-  settled(): Promise<void>
 }
 
 export function createBlobs(deps: BlobsDeps): Blobs {
-  const { store, transfer, rights, knowledge, upstreams, mirrors, policyOf, hasher, log } = deps
-  const notes = new Map<Digest, Promise<void>>()
+  const { store, transfer, rights, knowledge, origins, notes, mirrors, mayLearn, policyOf, signatures } = deps
 
-  async function heldAs(reference: BlobReference): Promise<{ id: BlobId; size: number } | undefined> {
+  async function heldAs(reference: BlobReference): Promise<StoredBlob | undefined> {
     const id = await knowledge.idOf(reference.digest)
     return id && (await store.stat(id))
   }
@@ -53,20 +51,48 @@ export function createBlobs(deps: BlobsDeps): Blobs {
     if (!held) demandAllowed(reference, ask)
     const member = await rights.membership(reference, held?.id, ask)
     if (!held) demandOnline(reference)
+    await demandSigned(reference, member, held, ask)
     const artifact = artifactOf(reference, held?.size ?? member.size, octetStream)
     proveBehind(reference, artifact.size, ask)
-    return { artifact, outcome: { kind: held ? 'hit' : 'miss' } }
+    return { artifact, outcome: { kind: held ? 'hit' : 'miss' }, ...(await signedAs(held)) }
   }
 
   async function open(reference: BlobReference, ask: Ask): Promise<Opened> {
     const held = await heldAs(reference)
     if (!held) demandAllowed(reference, ask)
     const member = await rights.membership(reference, held?.id, ask)
+    if (held) await demandSigned(reference, member, held, ask)
+    const signed = await signedAs(held)
     const bytes = held && (await store.open(held.id))
     if (!bytes) return openFill(reference, member, ask)
     const artifact = artifactOf(reference, bytes.size, octetStream)
     proveBehind(reference, artifact.size, ask)
-    return { artifact, outcome: { kind: 'hit' }, from: 'bytes' in bytes ? 'memory' : 'disk', bytes }
+    if ('bytes' in bytes) return { artifact, outcome: { kind: 'hit' }, from: 'memory', bytes, ...signed }
+    const instead = async () => (await openFill(reference, member, ask, bytes.size)).bytes
+    return { artifact, outcome: { kind: 'hit' }, from: 'disk', bytes: mending(bytes, instead), ...signed }
+  }
+
+  async function signedAs(held: StoredBlob | undefined): Promise<Pick<Resolved, 'signedAs'>> {
+    return held && (await signatures.told(held.id)) ? { signedAs: held.id } : {}
+  }
+
+  /** @throws Fault 'signature-…' where what is this upstream's has to be signed, and this is not */
+  async function demandSigned(
+    reference: BlobReference,
+    member: Membership,
+    held: StoredBlob | undefined,
+    ask: Ask,
+  ): Promise<void> {
+    if (!signatures.isRequired(reference.upstream)) return
+    const artifact = artifactOf(reference, held?.size ?? member.size, octetStream)
+    const { isOffline } = policyOf(reference.upstream)
+    const wanted = { artifact, sources: () => (isOffline ? [] : sourcesOf(reference, member)) }
+    await (held ? signatures.demandHeld(wanted, held, ask) : signatures.demand(wanted, ask))
+  }
+
+  function sourcesOf(reference: BlobReference, member: Membership): readonly Source[] {
+    const named = sourcesNamed(member.urls, reference.upstream, mayLearn)
+    return mirrors.rank(reference, [...member.sources, ...named])
   }
 
   /**
@@ -83,17 +109,28 @@ export function createBlobs(deps: BlobsDeps): Blobs {
     if (policyOf(reference.upstream).isOffline) throw new Fault('not-found', { what: printReference(reference), asked: [] })
   }
 
-  async function openFill(reference: BlobReference, member: Membership, ask: Ask): Promise<Opened> {
+  /** `told`: how many bytes the asker was told there are. */
+  async function openFill(reference: BlobReference, member: Membership, ask: Ask, told?: number): Promise<Opened> {
     demandAllowed(reference, ask)
     demandOnline(reference)
-    const joined = transfer.running(reference.digest) !== undefined
+    await demandSigned(reference, member, undefined, ask)
+    const running = transfer.running(reference.digest)
+    const joined = running !== undefined
+    if (joined && signatures.isRequired(reference.upstream) && running.artifact.reference.upstream !== reference.upstream)
+      return openAfter(running, reference, ask) // nobody checks it for this upstream
     // A manifest's word binds whoever gives the bytes; an answer to a HEAD was only that upstream's word at the time, but
     // worth more than a mirror's.
     const isBinding = member.mediaType !== undefined || mirrors.has(reference.upstream)
-    const size = isBinding ? member.size : undefined
-    const fill = transfer.fill(artifactOf(reference, size, octetStream), mirrors.rank(reference, [member.source]))
+    const size = told ?? (isBinding ? member.size : undefined)
+    const sources = sourcesOf(reference, member)
+    if (sources.length === 0) throw new Fault('not-found', { what: printReference(reference), asked: ['this store'] })
+    const fill = transfer.fill(artifactOf(reference, size, octetStream), sources)
     const bytes = fill.follow()
-    if (!joined) note(reference, fill, member.mediaType)
+    if (!joined) {
+      const { mediaType } = member
+      const facts = { mediaType, repositories: [printPlace(reference)], isPublic: origins.isPublic(reference.upstream) }
+      notes.take(reference.digest, fill, facts)
+    }
     try {
       const opened = await untilGone(fill.opened, ask.signal)
       return {
@@ -101,11 +138,22 @@ export function createBlobs(deps: BlobsDeps): Blobs {
         outcome: { kind: joined ? 'collapsed' : 'miss' },
         from: 'fill',
         bytes,
+        stored: fill.stored,
       }
     } catch (error) {
       await bytes[Symbol.asyncDispose]()
-      throw error
+      if (joined && isRefusalOfAnother(error, reference)) return openAfter(fill, reference, ask)
+      throw withPlacesNamed(error, reference.digest, member.urls, mayLearn)
     }
+  }
+
+  /** Once the fill is over, whatever became of it. */
+  async function openAfter(fill: Fill, reference: BlobReference, ask: Ask): Promise<Opened> {
+    await untilGone(
+      fill.stored.catch(() => {}),
+      ask.signal,
+    )
+    return open(reference, ask)
   }
 
   /** Clients are told of mirrors that were seen to have the blob; this one may be too early for it, the next is not. */
@@ -113,34 +161,10 @@ export function createBlobs(deps: BlobsDeps): Blobs {
     if (!onlyIfHeld && size !== undefined && mirrors.has(reference.upstream)) void mirrors.prove(reference, size)
   }
 
-  /** For metalinks; now, when nobody waits for it, rather than in the fill, which it would slow. */
-  async function hashPieces(blob: StoredBlob): Promise<void> {
-    const length = pieceLengthFor(blob.size)
-    if (length === undefined || (await knowledge.pieces(blob))) return
-    const { pieces } = await hasher.start(blob.path, [], length).finish(blob.size)
-    const known = pieces && asPieces(pieces, blob.size)
-    if (known) await knowledge.addPieces(blob.id, known)
-  }
+  return { resolve, open }
+}
 
-  /** What the bytes do not say is written down once they are stored, whoever is still there by then. */
-  function note(reference: BlobReference, fill: Fill, mediaType: string | undefined): void {
-    const { isPublic } = upstreams(reference.upstream)
-    const note = fill.stored
-      .then(async ({ blob, digests }) => {
-        await knowledge.addBlob(blob, { mediaType, repositories: [printPlace(reference)], isPublic, aliases: digests })
-        await hashPieces(blob)
-      })
-      .catch((error) => log.warn('blob.note', { digest: reference.digest, error }))
-      .finally(() => {
-        if (notes.get(reference.digest) === note) notes.delete(reference.digest)
-      })
-    notes.set(reference.digest, note)
-  }
-
-  return {
-    resolve,
-    open,
-    noted: async (digest) => notes.get(digest),
-    settled: async () => void (await Promise.all(notes.values())),
-  }
+/** What one upstream requires of these bytes is nothing to another that has them too. */
+function isRefusalOfAnother(error: unknown, { upstream }: BlobReference): boolean {
+  return isFault(error, 'signature-missing', 'signature-invalid') && error.details.upstream !== upstream
 }

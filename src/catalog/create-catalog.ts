@@ -1,6 +1,7 @@
 import type { Mirrors } from '../mirrors/mirrors.ts'
+import type { BlobId } from '../model/digest.ts'
 import { Fault } from '../model/fault.ts'
-import { isDigest, type UpstreamId } from '../model/reference.ts'
+import { isDigest, type NameReference, placeOf, printReference, type UpstreamId } from '../model/reference.ts'
 import type { Records } from '../records/records.ts'
 import type { AtOnce, BlobStore, Sidecars } from '../store/blob-store.ts'
 import type { Clock } from '../system/clock.ts'
@@ -9,23 +10,38 @@ import type { Logger } from '../system/log.ts'
 import { createMemoryCache } from '../system/memory-cache.ts'
 import { createSingleFlight } from '../system/single-flight.ts'
 import type { Transfer } from '../transfer/transfer.ts'
-import type { Upstreams } from '../upstream/upstream.ts'
+import type { Described, LookupsOf, NamedUpstreams, TagLists, Upstreams } from '../upstream/upstream.ts'
+import type { Policy } from './answers.ts'
 import { createBlobs } from './blobs.ts'
 import type { Catalog, Linking } from './catalog.ts'
+import type { Signatures } from './create-signatures.ts'
 import { createDocuments } from './documents.ts'
+import { createFieldFacts } from './field-facts.ts'
 import { createGet } from './get.ts'
+import { createGetFiles } from './get-files.ts'
+import { createHeldNames } from './held-names.ts'
 import { createImages } from './images.ts'
 import { createInspect } from './inspect.ts'
-import { createKnowledge, type Place } from './knowledge.ts'
+import { createKnowledge, type Knowledge, type Place, parsePlace } from './knowledge.ts'
 import { createLayout } from './layout.ts'
 import { createLinks } from './links.ts'
 import { createLists, type KnownList } from './lists.ts'
+import { createLookups, type KnownLookup } from './lookups.ts'
 import { createManifests, type HeldManifest } from './manifests.ts'
-import { createMetalink } from './metalink.ts'
+import { createMetalink, fileNameOf } from './metalink.ts'
+import type { MayLearn } from './named-places.ts'
+import { createNames } from './names.ts'
+import { createNotes } from './notes.ts'
+import { createOrigins } from './origins.ts'
+import { createPins } from './pins.ts'
 import { rebuild } from './rebuild.ts'
 import { createRemove } from './remove.ts'
-import { createResolveTag, type Policy } from './resolve-tag.ts'
+import { createResolveTag } from './resolve-tag.ts'
 import { createRights } from './rights.ts'
+import { createShubSearch } from './shub-search.ts'
+import { createSignatureOf } from './signature-of.ts'
+import { createSoundStore } from './sound-store.ts'
+import { printTarget } from './target.ts'
 import { createVerify } from './verify.ts'
 import { createWalk } from './walk.ts'
 
@@ -33,10 +49,18 @@ export interface CatalogDeps {
   readonly store: BlobStore & AtOnce
   readonly sidecars: Sidecars
   readonly records: Records
+  /** Shared by those that work on the same store; made of the records unless said. */
+  readonly knowledge?: Knowledge
   readonly transfer: Transfer
   readonly upstreams: Upstreams
+  readonly named: NamedUpstreams
+  readonly tagLists: TagLists
+  readonly lookupsOf: LookupsOf
   readonly mirrors: Mirrors
+  readonly mayLearn: MayLearn
+  readonly described: Described
   readonly policyOf: (id: UpstreamId) => Policy
+  readonly signatures: Signatures
   readonly hasher: Pick<Hasher, 'whole' | 'start'>
   readonly clock: Clock
   readonly log: Logger
@@ -44,66 +68,145 @@ export interface CatalogDeps {
   readonly negativeForMs: number
   readonly platform: string // os/arch
   readonly generator: string // name/version, as metalinks say
+  readonly pins: readonly string[] // patterns of the settings
   readonly ownUrl: () => string | undefined // how clients reach us, without a slash at its end
 }
 
 const proveForMs = 2_000
+const lookupBytesKept = 32 * 1024 * 1024
 
 export interface OwnedCatalog extends Catalog {
   /** Settles once what is known of everything fetched so far is written down. Called when no fill runs any more. */
   settled(): Promise<void>
+  /** What a store must know before it lets anything go, and is to tell afterwards. */
+  readonly eviction: {
+    readonly isPinned: (id: BlobId) => boolean
+    readonly evicting: () => Promise<void>
+    readonly evicted: (id: BlobId) => void
+  }
 }
 
 /** Puts the verbs together. Records that were lost are rebuilt first. */
-export async function createCatalog(deps: CatalogDeps): Promise<OwnedCatalog> {
-  const { store, sidecars, records, log } = deps
-  const knowledge = createKnowledge({ records, sidecars, now: deps.clock.now })
+export async function createCatalog(given: CatalogDeps): Promise<OwnedCatalog> {
+  const { sidecars, records, signatures, log } = given
+  const knowledge = given.knowledge ?? createKnowledge({ records, sidecars, now: given.clock.now })
+  const store = createSoundStore({
+    store: given.store,
+    sizeOf: async (id) => (await knowledge.blob(id))?.size,
+    vanished: knowledge.forgetBlob,
+    log,
+  })
+  const deps = { ...given, store }
   const walk = createWalk({ store, knowledge })
   if (records.isNew) await rebuild({ records, store, sidecars, walk, log })
 
+  const pins = await createPins({ records, sidecars, knowledge, walk, configured: deps.pins })
   const documents = createDocuments({ store, knowledge, walk, log })
   const recent = createMemoryCache<string, Fault>({ maxEntries: 10_000, ttlMs: deps.negativeForMs, clock: deps.clock })
   const hot = createMemoryCache<string, HeldManifest>({ maxEntries: 20_000 })
   const lists = createMemoryCache<string, KnownList>({ maxEntries: 2_000 })
+  const lookups = createMemoryCache<string, KnownLookup>({
+    maxBytes: lookupBytesKept,
+    sizeOf: ({ found }) => (found?.body.length ?? 0) + 500,
+  })
   const tagDeps = { ...deps, knowledge, documents, recent }
 
   const resolveTag = createResolveTag(tagDeps)
   const manifests = createManifests({ ...tagDeps, resolveTag, hot, flights: createSingleFlight() })
-  const blobs = createBlobs({ ...deps, rights: createRights({ ...deps, knowledge }), knowledge })
+  const origins = createOrigins(deps.upstreams, deps.named, knowledge)
+  const notes = createNotes({ ...deps, knowledge })
+  const blobs = createBlobs({ ...deps, origins, notes, rights: createRights({ ...deps, origins, knowledge }), knowledge })
+  const names = createNames({ ...tagDeps, notes, blobs })
+  const lookup = createLookups({ ...deps, cache: lookups })
   const links = createLinks({ ...deps, knowledge, blobs, proveForMs })
-  const isPublic = ({ upstream }: Place) => deps.upstreams(upstream).isPublic
+  const isPublic = ({ upstream }: Place) => origins.isPublic(upstream)
   const imageLinks = createLayout({ manifests, documents, isPublic, links, platform: deps.platform })
   const linking: Pick<Linking, 'home' | 'fileLinks' | 'imageLinks'> = {
-    async home(digest) {
-      const place = await knowledge.homeOf(digest)
-      if (!place) throw new Fault('not-found', { what: digest, asked: ['this store'] })
-      return { kind: 'blob', ...place, digest }
+    async home(digest, isMeant = () => true) {
+      const id = await knowledge.idOf(digest)
+      // What has another digest too may be known by the sha256 alone.
+      for (const name of new Set([digest, id])) {
+        const place = name && (await knowledge.homeOf(name))
+        const found = place && ({ kind: 'blob', ...place, digest: name } as const)
+        if (found && isMeant(found)) return found
+      }
+      const { repositories = [] } = (id && (await knowledge.blob(id))) ?? {}
+      for (const place of repositories) {
+        const found = { kind: 'blob', ...parsePlace(place), digest: id! } as const
+        if (isMeant(found)) return found
+      }
+      throw new Fault('not-found', { what: digest, asked: ['this store'] })
     },
-    fileLinks: links.ofBlob,
+    async fileLinks(reference, ask) {
+      if (reference.kind === 'blob') return links.ofBlob(reference, ask)
+      const digest = (await names.resolve(reference, ask)).artifact.digests[0] ?? unhashed(reference)
+      const file = await links.ofBlob({ kind: 'blob', ...placeOf(reference), digest }, ask)
+      return { ...file, name: fileNameOf(reference) }
+    },
     imageLinks,
   }
-  const forgotten = () => hot.clear()
+  const forgotten = () => {
+    hot.clear()
+    signatures.forget()
+  }
 
   return {
-    resolve: (reference, ask) => (reference.kind === 'blob' ? blobs.resolve(reference, ask) : manifests.resolve(reference, ask)),
+    async resolve(reference, ask) {
+      if (reference.kind === 'blob') return blobs.resolve(reference, ask)
+      return reference.kind === 'manifest' ? manifests.resolve(reference, ask) : names.resolve(reference, ask)
+    },
     openAtOnce: (reference) => (reference.kind === 'manifest' ? manifests.openAtOnce(reference) : undefined),
-    open: (reference, ask) => (reference.kind === 'blob' ? blobs.open(reference, ask) : manifests.open(reference, ask)),
+    async open(reference, ask) {
+      if (reference.kind === 'blob') return blobs.open(reference, ask)
+      return reference.kind === 'manifest' ? manifests.open(reference, ask) : names.open(reference, ask)
+    },
+    told: names.told,
+    hashed: names.hashed,
+    held: names.held,
+    lookup,
+    ...createShubSearch({ records, names, lookup }),
+    heldNames: createHeldNames({ records, names }),
     ...createLists({ ...deps, cache: lists, flights: createSingleFlight() }),
-    images: createImages({ records, store, knowledge, walk }),
+    images: createImages({ records, store, knowledge, walk, pins }),
     inspect: createInspect({ ...deps, knowledge, walk }),
-    get: createGet({ ...deps, manifests, blobs, knowledge, walk }),
-    ...createRemove({ ...deps, knowledge, walk, forgotten }),
-    verify: createVerify({ ...deps, knowledge, walk, forgotten }),
+    get: createGet({ ...deps, manifests, names, blobs, notes, knowledge, walk }),
+    getFiles: createGetFiles({ ...deps, notes, knowledge }),
+    ...createRemove({ ...deps, knowledge, walk, pins, forgotten }),
+    // What is bad is to be told, not only put aside.
+    verify: createVerify({ ...given, knowledge, walk: createWalk({ store: given.store, knowledge }), forgotten }),
     places: deps.mirrors.proved,
     async meaning(reference, ask) {
+      if (reference.kind !== 'manifest') return (await names.resolve(reference, ask)).artifact.digests[0] ?? unhashed(reference)
       return isDigest(reference.pointer) ? reference.pointer : (await manifests.resolve(reference, ask)).artifact.digests[0]!
     },
     ...linking,
-    metalink: createMetalink({ ...deps, catalog: linking, now: deps.clock.now }),
+    ...createFieldFacts({ ...deps, knowledge }),
+    signature: createSignatureOf({ ...deps, knowledge, blobs, notes }),
+    isSigning: signatures.isSigning,
+    sign: signatures.document,
+    metalink: createMetalink({ ...deps, catalog: linking, now: deps.clock.now, sign: signatures.document }),
     mirrors: async () => deps.mirrors.list(),
     get linksVersion() {
-      return `${deps.mirrors.version} ${knowledge.version}`
+      return `${deps.mirrors.version} ${knowledge.version} ${signatures.version}`
     },
-    settled: blobs.settled,
+    pin: (what) => pins.pin(printTarget(what)),
+    unpin: (what) => pins.unpin(printTarget(what)),
+    settled: notes.settled,
+    eviction: {
+      isPinned: pins.has,
+      evicting: pins.look,
+      evicted(id) {
+        hot.clear()
+        signatures.forget(id)
+        knowledge.forgetBlob(id).catch((error) => log.warn('store.forget', { digest: id, error }))
+      },
+    },
   }
+}
+
+function unhashed(reference: NameReference): never {
+  throw new Fault('not-found', {
+    what: `a hash of ${printReference(reference)}, which is known once it was fetched,`,
+    asked: ['this store'],
+  })
 }

@@ -2,11 +2,13 @@ import { createHash } from 'node:crypto'
 import { parseManifest } from '../formats/oci.ts'
 import type { Artifact } from '../model/artifact.ts'
 import { type BlobId, type Digest, digestOf } from '../model/digest.ts'
+import type { MemberFacts } from '../model/facts.ts'
 import { isFault } from '../model/fault.ts'
 import type { BlobStore } from '../store/blob-store.ts'
 import type { Logger } from '../system/log.ts'
 import { createSingleFlight } from '../system/single-flight.ts'
 import { type Knowledge, type Place, printPlace } from './knowledge.ts'
+import { memberFactsOf } from './members.ts'
 import type { Walk } from './walk.ts'
 
 export interface DocumentsDeps {
@@ -63,7 +65,7 @@ export function createDocuments({ store, knowledge, walk, log }: DocumentsDeps):
     const named = await walk.children(id, known.mediaType)
     await knowledge.addMembers(
       place,
-      named.map(({ digest, size, mediaType }) => [digest, { size, mediaType }] as const),
+      named.map((part) => [part.digest, memberFactsOf(part)] as const),
     )
     await knowledge.addBlob({ id, size: known.size }, { ...known, repositories: [printPlace(place)] })
   }
@@ -102,14 +104,9 @@ function membersOf(artifact: Artifact, id: BlobId, document: Uint8Array) {
 }
 
 /** What a manifest names, with what it says of each; nothing for documents of a kind we cannot read. */
-export function namedBy(
-  document: Uint8Array,
-  mediaType: string | undefined,
-): readonly (readonly [Digest, { size: number; mediaType: string }])[] {
+export function namedBy(document: Uint8Array, mediaType: string | undefined): readonly (readonly [Digest, MemberFacts])[] {
   try {
-    return parseManifest(document, mediaType).children.map(
-      ({ digest, size, mediaType }) => [digest, { size, mediaType }] as const,
-    )
+    return parseManifest(document, mediaType).children.map((child) => [child.digest, memberFactsOf(child)] as const)
   } catch (error) {
     if (isFault(error, 'upstream-invalid', 'digest-invalid')) return []
     throw error

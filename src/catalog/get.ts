@@ -1,25 +1,26 @@
 import type { BlobId, Digest } from '../model/digest.ts'
 import { Fault } from '../model/fault.ts'
-import { kindOf } from '../model/media-type.ts'
+import { kindOf, sifLayer } from '../model/media-type.ts'
 import type { Ask } from '../model/principal.ts'
 import type { ManifestReference } from '../model/reference.ts'
 import type { BlobStore } from '../store/blob-store.ts'
-import { untilGone } from '../system/until-gone.ts'
-import type { Transfer } from '../transfer/transfer.ts'
 import type { Blobs } from './blobs.ts'
-import type { Keeping } from './catalog.ts'
+import type { Keeping, Target } from './catalog.ts'
 import type { Knowledge, Place } from './knowledge.ts'
 import type { Manifests } from './manifests.ts'
+import type { Names } from './names.ts'
+import type { Notes } from './notes.ts'
 import { digestHere, printTarget } from './target.ts'
+import { untilStored } from './until-stored.ts'
 import type { Part, Walk } from './walk.ts'
 
-const sifLayer = 'application/vnd.sylabs.sif.layer.v1.sif'
 const blobsAtOnce = 4
 
 export interface GetDeps {
   readonly manifests: Manifests
+  readonly names: Pick<Names, 'bring'>
   readonly blobs: Blobs
-  readonly transfer: Transfer
+  readonly notes: Pick<Notes, 'noted'>
   readonly store: Pick<BlobStore, 'stat'>
   readonly knowledge: Knowledge
   readonly walk: Walk
@@ -27,21 +28,14 @@ export interface GetDeps {
 }
 
 /**
- * Brings a blob, or an image with all it names, into the store. The answer is the blob itself, the SIF of an image
+ * Brings a blob, a file, or an image with all it names, into the store. The answer is the blob itself, the SIF of an image
  * that is one, or the manifest.
  *
  * @throws Fault 'not-found', 'upstream-…', 'all-sources-failed'
  */
-export function createGet({ manifests, blobs, transfer, store, knowledge, walk, platform }: GetDeps): Keeping['get'] {
+export function createGet({ manifests, names, blobs, notes, store, knowledge, walk, platform }: GetDeps): Keeping['get'] {
   async function bringBlob(place: Place, digest: Digest, ask: Ask): Promise<void> {
-    const opened = await blobs.open({ kind: 'blob', ...place, digest }, ask)
-    try {
-      const stored = transfer.running(digest)?.stored
-      if (stored) await untilGone(stored, ask.signal)
-      await untilGone(blobs.noted(digest), ask.signal)
-    } finally {
-      await opened.bytes[Symbol.asyncDispose]()
-    }
+    await untilStored({ notes }, await blobs.open({ kind: 'blob', ...place, digest }, ask), digest, ask.signal)
   }
 
   async function bringManifest(reference: ManifestReference, ask: Ask): Promise<{ id: BlobId; mediaType: string }> {
@@ -72,12 +66,16 @@ export function createGet({ manifests, blobs, transfer, store, knowledge, walk, 
     return id ? { id, mediaType: sifLayer } : top
   }
 
-  return async (target, ask) => {
+  async function bring(target: Target, ask: Ask): Promise<{ id: BlobId; mediaType: string | undefined }> {
+    if (target.kind === 'manifest') return bringImage(target, ask)
+    if (target.kind === 'image' || target.kind === 'file')
+      return { id: (await names.bring(target, ask)).id, mediaType: undefined }
     if (target.kind === 'blob') await bringBlob(target, target.digest, ask)
-    const { id, mediaType } =
-      target.kind === 'manifest'
-        ? await bringImage(target, ask)
-        : { id: (await digestHere(target, knowledge)).id, mediaType: undefined }
+    return { id: (await digestHere(target, knowledge)).id, mediaType: undefined }
+  }
+
+  return async (target, ask) => {
+    const { id, mediaType } = await bring(target, ask)
     const stored = await store.stat(id)
     if (!stored) throw new Fault('not-found', { what: printTarget(target), asked: ['this store'] })
     const facts = mediaType ?? (await knowledge.blob(id))?.mediaType ?? 'application/octet-stream'

@@ -1,5 +1,5 @@
-import { algorithmOf, asBlobId, type BlobId, type Digest } from '../model/digest.ts'
-import type { BlobFacts, MemberFacts, TagFacts } from '../model/facts.ts'
+import { algorithmOf, asBlobId, type BlobId, type Digest, isStrong } from '../model/digest.ts'
+import type { BlobFacts, MemberFacts, NameFacts, TagFacts } from '../model/facts.ts'
 import type { PieceHashes } from '../model/pieces.ts'
 import {
   isDigest,
@@ -11,6 +11,8 @@ import {
 } from '../model/reference.ts'
 import type { Records } from '../records/records.ts'
 import type { Sidecars, StoredBlob } from '../store/blob-store.ts'
+import { createKeptPieces } from './kept-pieces.ts'
+import { putMembers } from './members.ts'
 
 const repositoriesKept = 200
 
@@ -27,6 +29,14 @@ export interface Knowledge {
   /** The upstream confirmed the tag. */
   touchTag(reference: TagReference, facts: TagFacts): Promise<void>
   forgetTag(reference: TagReference): Promise<boolean>
+  /** By `printReference`. */
+  name(key: string): Promise<NameFacts | undefined>
+  /**
+   * Says what is known of a name from now on, given what is now; undefined changes nothing. One after another for each name,
+   * so that none undoes another. Returns what is known then.
+   */
+  changeName(key: string, change: (now: NameFacts | undefined) => NameFacts | undefined): Promise<NameFacts | undefined>
+  forgetName(key: string): Promise<boolean>
   blob(id: BlobId): Promise<(BlobFacts & { readonly size: number }) | undefined>
   /** A blob was committed, or a known one was served by another repository. */
   addBlob(stored: Pick<StoredBlob, 'id' | 'size'>, facts: Omit<BlobFacts, 'createdAt'>): Promise<void>
@@ -70,7 +80,53 @@ export function memberKey(place: Place, digest: Digest): string {
 export function createKnowledge({ records, sidecars, now }: KnowledgeDeps): Knowledge {
   const tagPlace = ({ upstream, repository, pointer }: TagReference) => ({ upstream, repository, tag: pointer })
 
+  const pieces = createKeptPieces(sidecars)
+  const turns = new Map<string, Promise<unknown>>()
   let version = 0
+
+  /** One after another for each blob or name, as each adds to what the one before wrote. */
+  async function inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const mine = (turns.get(key) ?? Promise.resolve()).then(work, work)
+    turns.set(key, mine)
+    try {
+      return await mine
+    } finally {
+      if (turns.get(key) === mine) turns.delete(key)
+    }
+  }
+
+  async function changeName(...[key, change]: Parameters<Knowledge['changeName']>): Promise<NameFacts | undefined> {
+    const now = await records.names.get(key)
+    const next = change(now)
+    if (!next) return now
+    const isConfirmed =
+      now !== undefined && JSON.stringify({ ...now, checkedAt: 0 }) === JSON.stringify({ ...next, checkedAt: 0 })
+    await (isConfirmed ? sidecars.touchName(key, next.checkedAt) : sidecars.writeName(key, next))
+    await records.names.put(key, next)
+    return next
+  }
+
+  async function addBlob(stored: Pick<StoredBlob, 'id' | 'size'>, facts: Omit<BlobFacts, 'createdAt'>): Promise<void> {
+    const known = await records.blobs.get(stored.id)
+    const merged = { ...merge(known, facts, now()), size: stored.size }
+    if (known && isSame(known, merged)) return
+    await sidecars.writeBlob(stored.id, merged)
+    await records.blobs.put(stored.id, merged)
+    for (const alias of merged.aliases) await addAlias(alias, stored.id)
+    if (!known) version++
+  }
+
+  /** Somebody can have made other bytes for a digest that is weak: whose it was first it stays. */
+  async function addAlias(alias: Digest, id: BlobId): Promise<void> {
+    if (isStrong(alias) || (await records.aliases.get(alias)) === undefined) await records.aliases.put(alias, id)
+  }
+
+  async function forgetBlob(id: BlobId): Promise<void> {
+    pieces.forget(id)
+    const known = await records.blobs.get(id)
+    for (const alias of known?.aliases ?? []) if ((await records.aliases.get(alias)) === id) await records.aliases.delete(alias)
+    await records.blobs.delete(id)
+  }
 
   return {
     tag: (reference) => records.tags.get(printReference(reference)),
@@ -86,29 +142,24 @@ export function createKnowledge({ records, sidecars, now }: KnowledgeDeps): Know
       await sidecars.removeTag(tagPlace(reference))
       return records.tags.delete(printReference(reference))
     },
+    name: (key) => records.names.get(key),
+    changeName: (key, change) => inTurn(key, () => changeName(key, change)),
+    forgetName: (key) =>
+      inTurn(key, async () => {
+        await sidecars.removeName(key)
+        return records.names.delete(key)
+      }),
     blob: (id) => records.blobs.get(id),
-    async addBlob(stored, facts) {
-      const known = await records.blobs.get(stored.id)
-      const merged = merge(known, facts, now())
-      if (known && isSame(known, merged)) return
-      await sidecars.writeBlob(stored.id, merged)
-      await records.blobs.put(stored.id, { ...merged, size: stored.size })
-      for (const alias of merged.aliases) await records.aliases.put(alias, stored.id)
-      if (!known) version++
-    },
-    pieces: ({ id, size }) => sidecars.readPieces(id, size),
-    async addPieces(id, pieces) {
-      await sidecars.writePieces(id, pieces)
+    addBlob: (stored, facts) => inTurn(stored.id, () => addBlob(stored, facts)),
+    pieces: pieces.of,
+    async addPieces(id, known) {
+      await pieces.add(id, known)
       version++
     },
     get version() {
       return version
     },
-    async forgetBlob(id) {
-      const known = await records.blobs.get(id)
-      for (const alias of known?.aliases ?? []) await records.aliases.delete(alias)
-      await records.blobs.delete(id)
-    },
+    forgetBlob: (id) => inTurn(id, () => forgetBlob(id)),
     member: (place, digest) => records.members.get(memberKey(place, digest)),
     async homeOf(digest) {
       const place = await records.homes.get(digest)
@@ -116,7 +167,10 @@ export function createKnowledge({ records, sidecars, now }: KnowledgeDeps): Know
     },
     async addMembers(place, members) {
       const all = [...members]
-      await records.members.putMany(all.map(([digest, facts]) => [memberKey(place, digest), facts] as const))
+      await putMembers(
+        records.members,
+        all.map(([digest, facts]) => [memberKey(place, digest), facts] as const),
+      )
       await records.homes.putMany(all.map(([digest]) => [digest, printPlace(place)] as const))
     },
     async idOf(digest) {
@@ -141,6 +195,7 @@ function merge(known: BlobFacts | undefined, added: Omit<BlobFacts, 'createdAt'>
 
 function isSame(a: BlobFacts, b: BlobFacts): boolean {
   return (
+    a.size === b.size &&
     a.mediaType === b.mediaType &&
     a.isPublic === b.isPublic &&
     a.repositories.length === b.repositories.length &&

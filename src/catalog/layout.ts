@@ -2,7 +2,7 @@ import { toMetalinkName } from '../formats/metalink-names.ts'
 import { type Descriptor, parseManifest } from '../formats/oci.ts'
 import { asBlobId, type Digest, hexOf } from '../model/digest.ts'
 import { Fault } from '../model/fault.ts'
-import { ociIndex } from '../model/media-type.ts'
+import { ociIndex, sifLayer } from '../model/media-type.ts'
 import type { Ask } from '../model/principal.ts'
 import { isDigest, type ManifestReference, type Repository } from '../model/reference.ts'
 import type { ImageLinks } from './catalog.ts'
@@ -11,7 +11,6 @@ import type { Place } from './knowledge.ts'
 import type { Links } from './links.ts'
 import type { Manifests } from './manifests.ts'
 
-const sifLayer = 'application/vnd.sylabs.sif.layer.v1.sif'
 const deepest = 4
 const mostManifests = 200 // of one image
 

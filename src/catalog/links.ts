@@ -7,6 +7,7 @@ import type { BlobStore } from '../store/blob-store.ts'
 import type { Clock } from '../system/clock.ts'
 import type { Blobs } from './blobs.ts'
 import type { LinkedFile } from './catalog.ts'
+import type { Signatures } from './create-signatures.ts'
 import type { Knowledge, Place } from './knowledge.ts'
 
 export interface LinksDeps {
@@ -14,6 +15,7 @@ export interface LinksDeps {
   readonly knowledge: Knowledge
   readonly blobs: Blobs
   readonly mirrors: Mirrors
+  readonly signatures: Pick<Signatures, 'told' | 'improve'>
   readonly clock: Clock
   readonly proveForMs: number // how long an answer waits for places that were not asked yet
 }
@@ -28,7 +30,7 @@ export interface Links {
   prove(place: Place, files: readonly { digest: Digest; size: number }[], ask: Ask): Promise<void>
 }
 
-export function createLinks({ store, knowledge, blobs, mirrors, clock, proveForMs }: LinksDeps): Links {
+export function createLinks({ store, knowledge, blobs, mirrors, signatures, clock, proveForMs }: LinksDeps): Links {
   async function idOf(digest: Digest): Promise<BlobId> {
     const id = await knowledge.idOf(digest)
     if (!id)
@@ -51,6 +53,8 @@ export function createLinks({ store, knowledge, blobs, mirrors, clock, proveForM
     async describe(place, { digest, size, name }) {
       const id = await idOf(digest)
       const stored = await store.stat(id)
+      const signature = stored && (await signatures.told(id))
+      if (stored && !signature?.keys.length) void signatures.improve(place.upstream, stored)
       return {
         name,
         id,
@@ -58,6 +62,7 @@ export function createLinks({ store, knowledge, blobs, mirrors, clock, proveForM
         size: stored?.size ?? size,
         knownAt: (await knowledge.blob(id))?.createdAt ?? 0,
         pieces: stored && (await knowledge.pieces(stored)),
+        signature,
         places: mirrors.proved({ kind: 'blob', ...place, digest }, stored?.size ?? size),
       }
     },

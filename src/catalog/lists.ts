@@ -6,14 +6,15 @@ import type { Records } from '../records/records.ts'
 import type { Clock } from '../system/clock.ts'
 import type { MemoryCache } from '../system/memory-cache.ts'
 import type { createSingleFlight } from '../system/single-flight.ts'
-import type { Referrers, TagPage, Upstreams } from '../upstream/upstream.ts'
+import type { Referrers, TagLists, TagPage, Upstreams } from '../upstream/upstream.ts'
+import type { Policy } from './answers.ts'
 import type { Outcome, Pulls } from './catalog.ts'
-import type { Policy } from './resolve-tag.ts'
 
 export interface ListsDeps {
   readonly upstreams: Upstreams
+  readonly tagLists: TagLists
   readonly policyOf: (id: UpstreamId) => Policy
-  readonly records: Pick<Records, 'tags' | 'blobs'>
+  readonly records: Pick<Records, 'tags' | 'names' | 'blobs'>
   readonly clock: Clock
   readonly negativeForMs: number
   readonly cache: MemoryCache<string, KnownList>
@@ -65,7 +66,8 @@ export function createLists(deps: ListsDeps): Pick<Pulls, 'tags' | 'referrers' |
   async function heldTags(upstream: UpstreamId, repository: Repository): Promise<string[]> {
     const prefix = `${upstream}/${repository}:`
     const names: string[] = []
-    for await (const [key] of deps.records.tags.entries(prefix)) names.push(key.slice(prefix.length))
+    for (const table of [deps.records.tags, deps.records.names])
+      for await (const [key] of table.entries(prefix)) names.push(key.slice(prefix.length))
     return names.sort()
   }
 
@@ -75,7 +77,7 @@ export function createLists(deps: ListsDeps): Pick<Pulls, 'tags' | 'referrers' |
       const key = `tags ${what} ${page.n ?? ''} ${page.last ?? ''}`
       try {
         const { answer, outcome } = await known<TagPage>(key, upstream, ask, (ask) =>
-          deps.upstreams(upstream).tags(repository, page, ask),
+          deps.tagLists(upstream).tags(repository, page, ask),
         )
         if (!answer) throw new Fault('not-found', { what, asked: [upstream] })
         return { ...answer, outcome }

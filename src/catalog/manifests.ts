@@ -1,15 +1,18 @@
 import type { Artifact } from '../model/artifact.ts'
 import { memorySource } from '../model/byte-source.ts'
-import type { BlobId, Digest } from '../model/digest.ts'
+import { type BlobId, type Digest, isStrong } from '../model/digest.ts'
 import { Fault, isFault } from '../model/fault.ts'
+import { kindOf } from '../model/media-type.ts'
 import type { Ask } from '../model/principal.ts'
 import { type ManifestReference, printReference } from '../model/reference.ts'
 import type { AtOnce, BlobStore } from '../store/blob-store.ts'
 import type { MemoryCache } from '../system/memory-cache.ts'
 import type { createSingleFlight } from '../system/single-flight.ts'
 import type { Opened, Outcome, Resolved } from './catalog.ts'
+import type { Signatures } from './create-signatures.ts'
 import type { Documents } from './documents.ts'
 import { isTagReference, type Knowledge } from './knowledge.ts'
+import { mending } from './mending.ts'
 import type { ResolveTagDeps, TagAnswer } from './resolve-tag.ts'
 
 export interface ManifestsDeps extends ResolveTagDeps {
@@ -17,6 +20,7 @@ export interface ManifestsDeps extends ResolveTagDeps {
   readonly knowledge: Knowledge
   readonly documents: Documents
   readonly resolveTag: (reference: Parameters<Knowledge['tag']>[0], ask: Ask) => Promise<TagAnswer>
+  readonly signatures: Pick<Signatures, 'isRequired'>
   readonly flights: ReturnType<typeof createSingleFlight<string, { artifact: Artifact; document: Uint8Array }>>
   /** Manifests by digest that were answered from the store: asking again needs no record. */
   readonly hot: MemoryCache<string, HeldManifest>
@@ -52,9 +56,14 @@ export function createManifests(deps: ManifestsDeps): Manifests {
     if (answer.document) return inHand(answer, answer.document)
     const digest = answer.artifact.digests[0] as Digest
     const bytes = await openHeld(digest)
+    // The name was known, the bytes are gone or cannot be read: ask for them by digest, which cannot have changed.
+    const fetchAgain = () => fetch({ ...reference, pointer: digest }, ask)
+    if (bytes?.from === 'disk') {
+      const instead = async () => memorySource((await fetchAgain()).document!)
+      return { artifact: answer.artifact, outcome: answer.outcome, from: 'disk', bytes: mending(bytes.bytes, instead) }
+    }
     if (bytes) return { artifact: answer.artifact, outcome: answer.outcome, ...bytes }
-    // The name was known, the bytes are gone: ask for them by digest, which cannot have changed.
-    const again = await fetch({ ...reference, pointer: digest }, ask)
+    const again = await fetchAgain()
     return inHand({ ...again, artifact: answer.artifact }, again.document!)
   }
 
@@ -85,9 +94,11 @@ export function createManifests(deps: ManifestsDeps): Manifests {
     const stored = id && (await store.stat(id))
     if (!stored) return undefined
     const facts = await knowledge.blob(id)
-    const isOurs = member ?? (facts?.isPublic && deps.upstreams(reference.upstream).isPublic)
+    const isOurs = member ?? (facts?.isPublic && isStrong(digest) && deps.upstreams(reference.upstream).isPublic)
     const mediaType = facts?.mediaType ?? member?.mediaType
     if (!isOurs || mediaType === undefined) return undefined
+    // What is asked of blobs is not asked of documents: by this name none may be had.
+    if (kindOf(mediaType) === 'blob' && deps.signatures.isRequired(reference.upstream)) return undefined
     if (member) await deps.documents.adopt(reference, id)
     const held: HeldManifest = {
       id,

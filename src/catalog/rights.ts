@@ -1,22 +1,24 @@
 import type { Artifact, Source } from '../model/artifact.ts'
-import type { BlobId } from '../model/digest.ts'
+import { type BlobId, isStrong } from '../model/digest.ts'
 import type { MemberFacts } from '../model/facts.ts'
 import { Fault } from '../model/fault.ts'
 import type { Ask } from '../model/principal.ts'
 import { type BlobReference, printReference, type UpstreamId } from '../model/reference.ts'
-import type { Upstreams } from '../upstream/upstream.ts'
+import type { Logger } from '../system/log.ts'
+import type { Policy } from './answers.ts'
 import type { Knowledge } from './knowledge.ts'
-import type { Policy } from './resolve-tag.ts'
+import type { Origins } from './origins.ts'
 
 export interface RightsDeps {
-  readonly upstreams: Upstreams
+  readonly origins: Origins
   readonly policyOf: (id: UpstreamId) => Policy
   readonly knowledge: Knowledge
+  readonly log: Logger
 }
 
 /** A repository has the digest: what is known of it there, and where its bytes are asked for. */
 export interface Membership extends MemberFacts {
-  readonly source: Source
+  readonly sources: readonly Source[] // best first
   readonly wasAsked: boolean // it took a question to the upstream
 }
 
@@ -29,30 +31,31 @@ export interface Rights {
   membership(reference: BlobReference, held: BlobId | undefined, ask: Ask): Promise<Membership>
 }
 
-export function createRights({ upstreams, policyOf, knowledge }: RightsDeps): Rights {
+export function createRights({ origins, policyOf, knowledge, log }: RightsDeps): Rights {
   async function isOpenToAll(id: BlobId, upstream: UpstreamId): Promise<boolean> {
-    return upstreams(upstream).isPublic && ((await knowledge.blob(id))?.isPublic ?? false)
+    return origins.isPublic(upstream) && ((await knowledge.blob(id))?.isPublic ?? false)
   }
 
   async function askUpstream(reference: BlobReference, ask: Ask): Promise<Membership> {
     if (ask.onlyIfHeld) throw new Fault('not-held', { what: reference.digest })
-    const upstream = upstreams(reference.upstream)
     const notFound = () => new Fault('not-found', { what: printReference(reference), asked: [reference.upstream] })
     if (policyOf(reference.upstream).isOffline) throw notFound()
-    const answer = await upstream.resolve(reference, ask)
+    const answer = await origins.ask(reference, ask)
     if (answer.outcome !== 'found') throw notFound()
     const facts = { size: answer.artifact.size, mediaType: undefined }
-    await knowledge.addMembers(reference, [[reference.digest, facts]])
-    return { ...facts, source: answer.sources[0] ?? upstream.sourceOf(reference), wasAsked: true }
+    // A disk that cannot be written must not keep the bytes from whoever waits for them.
+    await knowledge.addMembers(reference, [[reference.digest, facts]]).catch((error) => log.error('member.keep', { error }))
+    return { ...facts, sources: answer.sources, wasAsked: true }
   }
 
   return {
     async membership(reference, held, ask) {
-      const source = upstreams(reference.upstream).sourceOf(reference)
       const known = await knowledge.member(reference, reference.digest)
-      if (known) return { ...known, source, wasAsked: false }
-      if (held && (await isOpenToAll(held, reference.upstream)))
-        return { size: undefined, mediaType: undefined, source, wasAsked: false }
+      const sources = await origins.sourcesOf(reference, known)
+      if (known) return { ...known, sources, wasAsked: false }
+      // Who asks by a digest that can be forged may mean other bytes than those that another upstream has.
+      if (held && isStrong(reference.digest) && (await isOpenToAll(held, reference.upstream)))
+        return { size: undefined, mediaType: undefined, sources, wasAsked: false }
       return askUpstream(reference, ask)
     },
   }

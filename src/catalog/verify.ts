@@ -1,7 +1,9 @@
+import type { BlobId } from '../model/digest.ts'
 import { Fault, isFault } from '../model/fault.ts'
 import type { BlobStore, StoredBlob } from '../store/blob-store.ts'
 import type { Hasher } from '../system/hasher.ts'
 import type { Logger } from '../system/log.ts'
+import { isSpoilt } from '../system/spoilt.ts'
 import type { Keeping, Target, Verification } from './catalog.ts'
 import type { Knowledge } from './knowledge.ts'
 import { digestHere, printTarget } from './target.ts'
@@ -23,18 +25,31 @@ export function createVerify(deps: VerifyDeps): Keeping['verify'] {
   async function* chosen(target: Target | undefined): AsyncIterable<StoredBlob> {
     if (!target) return yield* store.list()
     const { id } = await digestHere(target, knowledge)
-    const parts = await walk.below(id, (await knowledge.blob(id))?.mediaType)
-    const stored = [await store.stat(id), ...parts.map((part) => part.stored)].filter((one) => one !== undefined)
-    if (stored.length === 0) throw new Fault('not-found', { what: printTarget(target), asked: ['this store'] })
-    yield* stored
+    let count = 0
+    for await (const blob of tree(id, (await knowledge.blob(id))?.mediaType, new Set())) {
+      count++
+      yield blob
+    }
+    if (count === 0) throw new Fault('not-found', { what: printTarget(target), asked: ['this store'] })
   }
 
-  async function actual(blob: StoredBlob, signal: AbortSignal): Promise<string> {
+  /** What names others is checked before it is read. */
+  async function* tree(id: BlobId, mediaType: string | undefined, seen: Set<BlobId>): AsyncIterable<StoredBlob> {
+    if (seen.has(id)) return
+    seen.add(id)
+    const blob = await store.stat(id)
+    if (blob) yield blob
+    for (const part of await walk.children(id, mediaType)) if (part.stored) yield* tree(part.stored.id, part.mediaType, seen)
+  }
+
+  /** Undefined: it was removed while it was read. */
+  async function actual(blob: StoredBlob, signal: AbortSignal): Promise<string | undefined> {
     try {
       const [digest] = await deps.hasher.whole(blob.path, blob.size, ['sha256'], signal)
       return digest ?? 'nothing'
     } catch (error) {
-      if (isFault(error, 'disk-failed')) return error.message
+      if (isSpoilt(error)) return (error as Error).message
+      if (isFault(error, 'disk-failed') && !(await store.stat(blob.id))) return undefined
       throw error
     }
   }
@@ -47,8 +62,8 @@ export function createVerify(deps: VerifyDeps): Keeping['verify'] {
       ask.signal.throwIfAborted()
       const found = await actual(blob, ask.signal)
       if (found !== blob.id) {
-        if (!(await store.stat(blob.id))) continue // removed while it was read
-        const movedTo = await store.quarantine(blob.id)
+        if (found === undefined || !(await store.stat(blob.id))) continue
+        const movedTo = await store.quarantine(blob.id, `it is ${found}`)
         deps.forgotten()
         deps.log.error('verify.bad', { digest: blob.id, actual: found, movedTo })
         bad.push({ digest: blob.id, actual: found, movedTo: movedTo ?? '' })

@@ -13,6 +13,7 @@ export interface Part {
   readonly mediaType: string
   readonly size: number // bytes, as the document that names it says
   readonly platform: string | undefined // os/arch[/variant]
+  readonly urls: readonly string[] // other places of it, as the document says
   readonly stored: StoredBlob | undefined
 }
 
@@ -30,7 +31,17 @@ export interface Walk {
 }
 
 export function createWalk({ store, knowledge }: WalkDeps): Walk {
+  /** Undefined also where it cannot be read: what it names is not known then. */
   async function document(id: BlobId): Promise<Uint8Array | undefined> {
+    try {
+      return await read(id)
+    } catch (error) {
+      if (isFault(error, 'disk-failed')) return undefined
+      throw error
+    }
+  }
+
+  async function read(id: BlobId): Promise<Uint8Array | undefined> {
     await using source = await store.open(id)
     if (!source || source.size === undefined || source.size > largestDocument) return undefined
     const bytes = new Uint8Array(source.size)
@@ -48,13 +59,14 @@ export function createWalk({ store, knowledge }: WalkDeps): Walk {
     if (!bytes) return []
     try {
       return await Promise.all(
-        parseManifest(bytes, mediaType).children.map(async ({ digest, mediaType, size, platform }) => {
+        parseManifest(bytes, mediaType).children.map(async ({ digest, mediaType, size, platform, urls }) => {
           const child = await knowledge.idOf(digest)
           return {
             digest,
             mediaType,
             size,
             platform: platform && printPlatform(platform),
+            urls,
             stored: child && (await store.stat(child)),
           }
         }),

@@ -1,8 +1,9 @@
 import { join } from 'node:path'
+import type { Policy } from '../../../src/catalog/answers.ts'
 import type { Catalog, Opened } from '../../../src/catalog/catalog.ts'
 import { createCatalog } from '../../../src/catalog/create-catalog.ts'
+import { createSignatures } from '../../../src/catalog/create-signatures.ts'
 import { createKnowledge, type Knowledge } from '../../../src/catalog/knowledge.ts'
-import type { Policy } from '../../../src/catalog/resolve-tag.ts'
 import { createWalk, type Walk } from '../../../src/catalog/walk.ts'
 import { createMirrors } from '../../../src/mirrors/create-mirrors.ts'
 import { Fault } from '../../../src/model/fault.ts'
@@ -16,12 +17,14 @@ import { createSidecars } from '../../../src/store/sidecars.ts'
 import { systemClock } from '../../../src/system/clock.ts'
 import { createHasher, type Hasher } from '../../../src/system/hasher.ts'
 import { createMetrics } from '../../../src/system/metrics.ts'
+import { createOpenPgp } from '../../../src/system/openpgp.ts'
 import { createTransfer } from '../../../src/transfer/local-transfer.ts'
 import { collect } from '../../kit/bytes.ts'
 import { createHandClock, type HandClock } from '../../kit/hand-clock.ts'
 import { hub } from '../../kit/questions.ts'
 import { createRecordedLog, type RecordedLog } from '../../kit/recorded-log.ts'
 import { tempFolder } from '../../kit/temp-folder.ts'
+import { createScriptedFiles, type ScriptedFiles } from './scripted-files.ts'
 import { createScriptedUpstream, type ScriptedUpstream } from './scripted-upstream.ts'
 
 export const second = 1000
@@ -31,6 +34,7 @@ export const answerDeadlineMs = 2 * second
 export const negativeForMs = 10 * second
 export const quay = 'quay.example' as UpstreamId
 export const vault = 'vault.example' as UpstreamId
+export const data = 'data' as UpstreamId
 
 /** A catalog over a real store, real records and real fills; only the upstreams and the time are a test's own. */
 export interface CatalogHouse extends AsyncDisposable {
@@ -40,6 +44,7 @@ export interface CatalogHouse extends AsyncDisposable {
   readonly hub: ScriptedUpstream // public
   readonly quay: ScriptedUpstream // public
   readonly vault: ScriptedUpstream // wants credentials
+  readonly files: ScriptedFiles // public, known as data
   readonly policies: Map<UpstreamId, Policy>
   readonly catalog: Catalog
   readonly store: BlobStore
@@ -74,8 +79,9 @@ export async function createCatalogHouse(): Promise<CatalogHouse> {
     [quay, createScriptedUpstream(quay, clock)],
     [vault, createScriptedUpstream(vault, clock, false)],
   ])
+  const files = createScriptedFiles(data)
   const policies = new Map<UpstreamId, Policy>()
-  const build = (generation: number) => open({ folder: folder.path, generation, clock, log, hasher, upstreams, policies })
+  const build = (generation: number) => open({ folder: folder.path, generation, clock, log, hasher, upstreams, files, policies })
   let generation = 0
   let built = await build(generation)
   return {
@@ -86,6 +92,7 @@ export async function createCatalogHouse(): Promise<CatalogHouse> {
     hub: upstreams.get(hub)!,
     quay: upstreams.get(quay)!,
     vault: upstreams.get(vault)!,
+    files,
     get catalog() {
       return built.catalog
     },
@@ -125,10 +132,11 @@ interface Parts {
   readonly log: RecordedLog
   readonly hasher: Hasher
   readonly upstreams: ReadonlyMap<UpstreamId, ScriptedUpstream>
+  readonly files: ScriptedFiles
   readonly policies: ReadonlyMap<UpstreamId, Policy>
 }
 
-async function open({ folder, generation, clock, log, hasher, upstreams, policies }: Parts): Promise<Built> {
+async function open({ folder, generation, clock, log, hasher, upstreams, files, policies }: Parts): Promise<Built> {
   const upstreamOf = (id: UpstreamId) => {
     const upstream = upstreams.get(id)
     if (!upstream) throw new Fault('upstream-unknown', { name: id })
@@ -138,8 +146,27 @@ async function open({ folder, generation, clock, log, hasher, upstreams, policie
   const disk = await createDiskStore({ path: folder, clock, log, bootId: 'boot' })
   const store = createHotStore({ store: disk, now: clock.now, maxBytes: 1024 * 1024 })
   const sidecars = createSidecars({ path: folder, log })
+  const nowhere = async () => []
+  const openpgp = createOpenPgp({ key: undefined, rings: new Map() })
+  const signatures = createSignatures({
+    openpgp,
+    siteKey: undefined,
+    trusted: new Map(),
+    sidecars,
+    find: { at: nowhere, linked: nowhere, inMetalink: nowhere, beside: nowhere },
+    negativeForMs,
+    clock,
+    log,
+  })
   const transfer = createTransfer({
-    discover: async () => ({ pieces: undefined, sources: [] }),
+    supply: () => ({
+      approve: signatures.approve,
+      discover: async () => ({ pieces: undefined, sources: [] }),
+      mayPass: () => true,
+      lingerMs: minute,
+      wrong: () => {},
+      read: (source, want, signal) => (source.via === data ? files : upstreamOf(source.via)).read(source, want, signal),
+    }),
     store,
     hasher,
     clock: systemClock,
@@ -147,9 +174,6 @@ async function open({ folder, generation, clock, log, hasher, upstreams, policie
     metrics: createMetrics(),
     maxFills: 8,
     maxQueued: 100,
-    lingerMs: minute,
-    wrong: () => {},
-    read: (source, want, signal) => upstreamOf(source.via).read(source, want, signal),
   })
   const catalog = await createCatalog({
     store,
@@ -157,9 +181,16 @@ async function open({ folder, generation, clock, log, hasher, upstreams, policie
     records,
     transfer,
     upstreams: upstreamOf,
+    named: (id) => (id === data ? files : undefined),
+    tagLists: upstreamOf,
+    lookupsOf: () => undefined,
     generator: 'forebay/test',
+    pins: [],
     ownUrl: () => 'http://forebay.example',
     mirrors: createMirrors({ places: [], here: {}, clock, sizeAt: async () => undefined }),
+    mayLearn: ({ protocol }) => protocol === 'https:',
+    signatures,
+    described: { read: async () => Promise.reject(new Error('asked')), sourcesOf: () => [] },
     policyOf: (id) => policies.get(id) ?? policy,
     hasher,
     clock,
@@ -180,6 +211,7 @@ async function open({ folder, generation, clock, log, hasher, upstreams, policie
     async close() {
       await transfer.close(AbortSignal.abort())
       await catalog.settled()
+      await openpgp.close()
       await store.close()
       await records[Symbol.asyncDispose]()
     },

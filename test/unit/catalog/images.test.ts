@@ -34,12 +34,15 @@ describe('images', () => {
     const [first, second, ...more] = await house.catalog.images()
     expect(more).toEqual([])
     expect(first).toEqual({
+      kind: 'oci',
+      name: 'hub.example/lab/tool:v1',
       upstream: 'hub.example',
       repository: 'lab/tool',
       pointer: 'v1',
       digest: app.manifest.digest,
       mediaType: app.manifest.mediaType,
       size: app.manifest.bytes.length + sizeOf(amd64),
+      isPinned: false,
       missing: 1, // the other platform's manifest; what that names is not known here
       createdAt: house.clock.now(),
       lastUsed: house.clock.now(),

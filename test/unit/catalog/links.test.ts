@@ -23,6 +23,7 @@ function setUp(options: { size?: number; held?: number } = {}) {
     proveForMs: 2_000,
     store: { stat: async () => (options.held === undefined ? undefined : { id, size: options.held, lastUsed: 0, path: '' }) },
     knowledge: { idOf: async () => id, blob: async () => undefined, pieces: async () => undefined } as never,
+    signatures: { told: async () => undefined, improve: async () => {} },
     blobs: { resolve: async () => ({ artifact: { size: options.size }, outcome: { kind: 'miss' } }) } as never,
     mirrors: {
       prove: (_: unknown, size: number) => {

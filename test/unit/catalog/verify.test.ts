@@ -63,6 +63,19 @@ describe('verifying', () => {
     expect((await readAll(house.catalog.open(manifestNamed('v1'), asking()))).equals(app.manifest.bytes)).toBe(true)
   })
 
+  test.each(['flip', 'shorten'] as const)(
+    'by name tells of a manifest and of a layer after %s, read before or not',
+    async (how) => {
+      for (const content of [app.manifest, layer]) {
+        await house.restart()
+        await spoil(content, how)
+        const { bad } = await house.catalog.verify(manifestNamed('v1'), asking())
+        expect(bad.map(({ digest }) => digest)).toEqual([content.digest])
+        await house.catalog.get(manifestNamed('v1'), asking())
+      }
+    },
+  )
+
   test('of one blob touches no other', async () => {
     await spoil(other, 'flip')
     expect((await house.catalog.verify(blobNamed(layer.digest), asking())).bad).toEqual([])

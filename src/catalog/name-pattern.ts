@@ -1,0 +1,7 @@
+/** `*` stands for anything, also slashes; without one the text may stand anywhere in the name. */
+export function matcher(pattern: string | undefined): (name: string) => boolean {
+  if (pattern === undefined) return () => true
+  if (!pattern.includes('*')) return (name) => name.includes(pattern)
+  const shape = new RegExp(`^${pattern.split(/\*+/).map(RegExp.escape).join('.*')}$`)
+  return (name) => shape.test(name)
+}
