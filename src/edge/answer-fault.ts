@@ -1,6 +1,8 @@
+import { printLibraryError } from '../formats/library-service.ts'
+import { printDescribedByLink } from '../formats/metalink-headers.ts'
 import { type Fault, type FaultCode, type FaultDetails, isFault, toFault } from '../model/fault.ts'
 import type { Fields } from './artifact-fields.ts'
-import type { Exchange, Route } from './exchange.ts'
+import type { Exchange, Protocol, Route } from './exchange.ts'
 
 type OciCode =
   | 'BLOB_UNKNOWN'
@@ -31,6 +33,7 @@ export const answers: Readonly<Record<FaultCode, Answer>> = {
   unsupported: { status: 405, oci: 'UNSUPPORTED' },
   'range-unsatisfiable': { status: 416, oci: 'SIZE_INVALID' },
   'precondition-failed': { status: 412, oci: 'UNSUPPORTED' },
+  'url-too-long': { status: 414, oci: 'UNSUPPORTED' },
   'upstream-unknown': { status: 404, oci: 'NAME_UNKNOWN' },
   'not-found': { status: 404, oci: 'MANIFEST_UNKNOWN' }, // `notFound` says what exactly
   'not-held': { status: 504, oci: 'BLOB_UNKNOWN' }, // RFC 9111 §5.2.1.7
@@ -47,9 +50,13 @@ export const answers: Readonly<Record<FaultCode, Answer>> = {
   'source-cut': { status: 502, oci: 'UNAVAILABLE' },
   'source-changed': { status: 502, oci: 'UNAVAILABLE' },
   corrupt: { status: 502, oci: 'UNAVAILABLE' },
+  // Asked for by the settings, and no better for asking again.
+  'signature-missing': { status: 403, oci: 'DENIED' },
+  'signature-invalid': { status: 403, oci: 'DENIED' },
   'too-large': { status: 413, oci: 'SIZE_INVALID' },
   'all-sources-failed': { status: 502, oci: 'UNAVAILABLE' },
   overloaded: { status: 503, oci: 'UNAVAILABLE' },
+  'client-limited': { status: 429, oci: 'TOOMANYREQUESTS' },
   'disk-full': { status: 503, oci: 'UNAVAILABLE' },
   'disk-failed': { status: 500, oci: 'UNKNOWN' },
   'store-locked': { status: 503, oci: 'UNAVAILABLE' },
@@ -67,6 +74,10 @@ const notFound: Readonly<Record<Route, OciCode>> = {
   referrers: 'MANIFEST_UNKNOWN',
   catalog: 'UNSUPPORTED',
   ping: 'UNSUPPORTED',
+  image: 'MANIFEST_UNKNOWN',
+  document: 'MANIFEST_UNKNOWN',
+  file: 'BLOB_UNKNOWN',
+  key: 'UNSUPPORTED',
   other: 'UNSUPPORTED',
 }
 
@@ -82,12 +93,10 @@ export function answerFault(exchange: Exchange, error: unknown): Fault {
   const message = hidden.has(fault.code)
     ? `the proxy cannot answer now; its log tells why (request ${exchange.requestId})`
     : fault.message
-  const body = Buffer.from(`${JSON.stringify({ errors: [{ code, message }] })}\n`)
+  const { text, own } = forms[exchange.protocol](message, status, code)
+  const body = Buffer.from(`${text}\n`)
   const fields: Fields = [
-    'Docker-Distribution-API-Version',
-    'registry/2.0',
-    'Content-Type',
-    'application/json',
+    ...own,
     'Content-Length',
     String(body.length),
     'Cache-Control',
@@ -97,20 +106,46 @@ export function answerFault(exchange: Exchange, error: unknown): Fault {
     'X-Request-Id',
     exchange.requestId,
     ...ownFields(fault),
+    ...documentField(exchange, status),
   ]
-  if (hasBody(incoming.headers)) fields.push('Connection', 'close') // what it still sends is not read
+  if (exchange.isLast || hasBody(incoming.headers)) fields.push('Connection', 'close') // what it still sends is not read
   outgoing.writeHead(status, fields)
   outgoing.end(exchange.isHead ? undefined : body)
   return fault
 }
 
-function ownFields(fault: Fault): Fields {
+type Form = (message: string, status: number, code: OciCode) => { readonly text: string; readonly own: Fields }
+
+const json = ['Content-Type', 'application/json']
+const plain: Form = (message) => ({ text: message, own: ['Content-Type', 'text/plain; charset=utf-8'] })
+
+/** The shape in which the clients of each protocol look for a reason. */
+const forms: Readonly<Record<Protocol, Form>> = {
+  oci: (message, _status, code) => ({
+    text: JSON.stringify({ errors: [{ code, message }] }),
+    own: ['Docker-Distribution-API-Version', 'registry/2.0', ...json],
+  }),
+  library: (message, status) => ({ text: printLibraryError(status, message), own: json }),
+  shub: (message) => ({ text: JSON.stringify({ detail: message }), own: json }),
+  static: (message) => ({ text: JSON.stringify({ message }), own: json }),
+  files: plain,
+}
+
+/** What a fault says besides its words. */
+export function ownFields(fault: Fault): Fields {
   if (isFault(fault, 'upstream-limited')) return retryAfter(fault.details.retryAfterMs ?? 60_000)
-  if (isFault(fault, 'overloaded')) return retryAfter(fault.details.retryAfterMs)
+  if (isFault(fault, 'overloaded', 'client-limited')) return retryAfter(fault.details.retryAfterMs)
   if (isFault(fault, 'range-unsatisfiable')) return ['Content-Range', `bytes */${fault.details.size}`]
   if (isFault(fault, 'unsupported')) return ['Allow', 'GET, HEAD']
   if (isFault(fault, 'unauthenticated')) return ['WWW-Authenticate', fault.details.challenge]
   return []
+}
+
+const missingHere: readonly number[] = [404, 502, 503, 504]
+
+/** Of the bytes themselves it says nothing, so that no mirror of them is told here. @see RFC 6249 §4 */
+function documentField({ describedBy }: Exchange, status: number): Fields {
+  return describedBy !== undefined && missingHere.includes(status) ? ['Link', printDescribedByLink(describedBy)] : []
 }
 
 function retryAfter(ms: FaultDetails['overloaded']['retryAfterMs']): Fields {

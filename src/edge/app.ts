@@ -1,41 +1,74 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Hono } from 'hono'
-import type { Keeping, Linking, Pulls } from '../catalog/catalog.ts'
-import { isFault } from '../model/fault.ts'
+import type { Access } from '../access/access.ts'
+import { type Fault, isFault, toFault } from '../model/fault.ts'
 import type { UpstreamId } from '../model/reference.ts'
 import { normalizeRegistry } from '../model/registry-name.ts'
 import type { Logger } from '../system/log.ts'
 import type { Metrics } from '../system/metrics.ts'
-import { createRequestIds } from '../system/trace.ts'
+import type { Uses } from '../system/uses.ts'
+import type { RequestLimits } from './admission.ts'
 import { answerFault } from './answer-fault.ts'
 import { createAnswerArtifact } from './artifact.ts'
-import { bufferPlan, createBuffers } from './buffers.ts'
+import type { ClientAddresses } from './client-address.ts'
 import { beginExchange, type Exchange } from './exchange.ts'
 import { createFieldOptions } from './field-options.ts'
-import { createEdgeMetrics } from './metrics.ts'
+import { createGate } from './gate.ts'
+import { type EdgeCatalog, guarded } from './guarded.ts'
+import type { Kept } from './kept.ts'
+import { openingWithLength } from './known-length.ts'
+import { createNamedChoice, parseWholeImage } from './named-choice.ts'
 import { createOwnUrl } from './own-url.ts'
+import { createPace } from './pace.ts'
+import { protocolOf } from './protocol-of.ts'
 import { createPump, cut } from './pump.ts'
+import { createRedirect } from './redirect.ts'
 import { createBlobRoutes } from './routes/blobs.ts'
+import { createFilesRoutes } from './routes/files.ts'
 import { healthRoutes } from './routes/health.ts'
+import { createKeyRoute } from './routes/keys.ts'
+import { createLibraryRoutes, libraryDoors } from './routes/library.ts'
+import { createLibraryImages } from './routes/library-images.ts'
+import { createLibraryLists } from './routes/library-lists.ts'
 import { createMetalinkRoutes } from './routes/metalink.ts'
 import { createOciRoutes } from './routes/oci.ts'
+import { createParts, isPartRequest } from './routes/parts.ts'
+import { createRemoteEndpoint } from './routes/remote-endpoint.ts'
+import { createShubRoutes } from './routes/shub.ts'
+import { createStaticRoutes } from './routes/static.ts'
 import { createSend } from './send.ts'
-import { parseTarget } from './target.ts'
+import { parseTarget, type RequestTarget } from './target.ts'
 import { createUpstreamChoice, type NamedUpstream } from './upstream-choice.ts'
 
 export interface EdgeDeps {
-  readonly catalog: Pulls & Linking & Pick<Keeping, 'metalink'>
+  readonly catalog: EdgeCatalog
+  readonly access: Access
   readonly metrics: Metrics
+  readonly kept: Kept
+  /** Who is being answered uses what is below. */
+  readonly uses: Pick<Uses, 'enter' | 'leave'>
   readonly log: Logger
   readonly logsRequests: boolean
-  readonly upstreams: readonly (NamedUpstream & { readonly isPublic: boolean })[]
-  readonly fallback: UpstreamId | undefined // of a request that names none
+  readonly limits: RequestLimits & { readonly bytesPerSecondPerClient: number | undefined }
+  readonly addresses: ClientAddresses
+  /** Why nothing that comes by this connection is answered, where there are too many of them. */
+  readonly refusalOf: (incoming: IncomingMessage) => Fault | undefined
+  readonly upstreams: readonly EdgeUpstream[]
+  /** Upstreams of requests that name none. */
+  readonly defaults: { readonly [kind in 'oci' | 'library' | 'shub']: UpstreamId | undefined }
   readonly ownHosts: readonly string[] // host:port that requests in absolute form may name
   /** Our URL for clients, without a slash at its end; asked at each request, as a port may be known late. */
   readonly publicUrl: () => string | undefined
   readonly publicHosts: readonly string[]
   readonly version: string
   readonly isReady: () => boolean
+}
+
+/** An upstream as far as requests have to do with it. */
+export interface EdgeUpstream extends NamedUpstream {
+  readonly kind: 'oci' | 'library' | 'shub' | 'static' | 'files'
+  readonly isPublic: boolean
+  readonly folders: 'refuse' | 'pass'
 }
 
 export interface Edge {
@@ -45,31 +78,53 @@ export interface Edge {
    * Answers requests below /v2 and what no route of `app` is for. It reads the raw request target, which a parsed URL
    * no longer has (dot segments, double slashes), and writes to the response itself.
    */
-  pull(incoming: IncomingMessage, outgoing: ServerResponse): void
+  pull(incoming: IncomingMessage, outgoing: ServerResponse, door?: Door): void
   /** Is this target one for `app`? */
-  isForApp(incoming: IncomingMessage): boolean
+  isForApp(incoming: IncomingMessage, door?: Door): boolean
+}
+
+/** By which listener a request came. */
+export interface Door {
+  readonly redirect: boolean // to https
 }
 
 export function createEdge(deps: EdgeDeps): Edge {
-  const { catalog, log, logsRequests } = deps
-  const metrics = createEdgeMetrics(deps.metrics)
-  const nextId = createRequestIds()
-  const pump = createPump(createBuffers(bufferPlan), metrics.sent)
-  const send = createSend({ pump, placesOf: catalog.places, sent: metrics.sent, brokeOff, tellsId: logsRequests })
+  const { log, logsRequests } = deps
+  const gate = createGate(deps)
+  const catalog = guarded(deps.catalog, gate)
+  const { metrics, admission } = deps.kept
+  const { bytesPerSecondPerClient: rate } = deps.limits
+  const pump = createPump(deps.kept.buffers, metrics.sent, rate === undefined ? undefined : createPace(rate))
+  const send = createSend({
+    pump,
+    placesOf: catalog.places,
+    pieceDigest: catalog.pieceDigest,
+    sent: metrics.sent,
+    brokeOff,
+    tellsId: logsRequests,
+  })
   const openUpstreams = new Set(deps.upstreams.filter(({ isPublic }) => isPublic).map(({ id }) => id))
-  const choose = createUpstreamChoice(deps.upstreams, deps.fallback)
+  const registries = deps.upstreams.filter(({ kind }) => kind === 'oci')
+  const choose = createUpstreamChoice(registries, deps.defaults.oci)
+  const chooseNamed = createNamedChoice(deps.upstreams, deps.defaults)
+  const passing = new Set(deps.upstreams.filter(({ folders }) => folders === 'pass').map(({ id }) => id))
   const ownUrl = createOwnUrl(deps.publicUrl, deps.publicHosts)
   const shared = createFieldOptions()
   const fields = ({ incoming }: Exchange, upstream: UpstreamId, namespace: string | undefined, isNamedByDigest: boolean) =>
     shared({ isNamedByDigest, isPublic: openUpstreams.has(upstream), namespace, own: ownUrl(incoming.headers.host) })
-  const artifact = createAnswerArtifact(catalog, send)
+  const { resolve, open, digests, documented } = catalog
+  const answering = { resolve, open, digests, documented }
+  const artifact = createAnswerArtifact(answering, send)
   const metalinks = createMetalinkRoutes({
     catalog,
+    gate,
     ownUrl,
     placeNamed: (name) => choose({ name, namespaces: [], host: '' }),
+    wholeImage: (text) => parseWholeImage(text, deps.upstreams),
   })
   const oci = createOciRoutes({
     catalog,
+    gate,
     send,
     choose,
     artifact,
@@ -78,11 +133,49 @@ export function createEdge(deps: EdgeDeps): Edge {
   })
   const blobs = createBlobRoutes({
     catalog,
+    gate,
     artifact,
+    parts: createParts({ catalog, send }),
     metalinks,
     fields: (exchange, upstream) => fields(exchange, upstream, undefined, true),
   })
-  const app = healthRoutes(deps)
+  const byName = (exchange: Exchange, upstream: UpstreamId) => fields(exchange, upstream, undefined, false)
+  const files = createFilesRoutes({
+    catalog,
+    choose: chooseNamed,
+    artifact,
+    metalinks,
+    fields: byName,
+    passesFolders: (id) => passing.has(id),
+  })
+  const shub = createShubRoutes({ catalog, choose: chooseNamed, artifact, fields: byName })
+  const pages = createStaticRoutes({ catalog, choose: chooseNamed, artifact, fields: byName })
+  const library = createLibraryRoutes({
+    choose: chooseNamed,
+    images: createLibraryImages({
+      catalog,
+      promises: deps.kept.promises,
+      ownUrl,
+      artifact: createAnswerArtifact({ ...answering, open: openingWithLength(catalog.open) }, send),
+      metalinks,
+      fields: byName,
+    }),
+    lists: createLibraryLists(catalog),
+    endpoint: createRemoteEndpoint({ ownUrl, version: deps.version, isOpen: deps.access.isOpen }),
+    keys: createKeyRoute({ catalog, libraries: librariesOf(deps) }),
+  })
+  /** By the first part of the path; what is in none of them is for a registry. */
+  const doors = new Map<string, (exchange: Exchange, target: RequestTarget) => Promise<void>>([
+    ['blobs', blobs],
+    ['metalink', (exchange, target) => metalinks.ofImage(exchange, target)],
+    ['files', files],
+    ...libraryDoors.map((name) => [name, library] as const),
+    ['api', shub],
+    ['shub', shub],
+    ['static', pages],
+  ])
+  const redirect = createRedirect(deps.publicUrl, deps.addresses)
+  const app = healthRoutes({ ...deps, gate })
   const appPaths = new Set(app.routes.map(({ path }) => path))
   const ownHosts = new Set(
     [...deps.ownHosts, ...deps.upstreams.flatMap(({ id, hosts }) => [id, ...hosts])].map(normalizeRegistry),
@@ -90,6 +183,8 @@ export function createEdge(deps: EdgeDeps): Edge {
   const isOwnHost = (host: string) => ownHosts.has(normalizeRegistry(host))
 
   function over(exchange: Exchange): void {
+    admission.leave(exchange)
+    deps.uses.leave()
     metrics.over(exchange)
     if (logsRequests) log.info('request', summary(exchange))
   }
@@ -100,12 +195,18 @@ export function createEdge(deps: EdgeDeps): Edge {
     if (!hasLeft) log.warn('send.cut', { requestId: exchange.requestId, sent: exchange.sent, error })
   }
 
-  async function serve(exchange: Exchange): Promise<void> {
+  /** `identity`: who asks is being found out. */
+  async function serve(exchange: Exchange, isRedirected: boolean, identity?: Promise<void>): Promise<void> {
     try {
       const target = parseTarget(exchange.incoming, isOwnHost)
-      if (target.path.startsWith('/blobs/')) await blobs(exchange, target.path)
-      else if (target.path.startsWith('/metalink/')) await metalinks.ofImage(exchange, target)
-      else await oci.answer(exchange, target)
+      if (isRedirected && redirect(exchange, target)) return
+      if (!gate.isOpen) {
+        exchange.protocol = protocolOf(firstPart(target.path))
+        await (isRedirected ? gate.identify(exchange) : identity)
+        gate.demandAnything(exchange.principal, target.path)
+      }
+      const door = doors.get(firstPart(target.path)) ?? oci.answer
+      await door(exchange, target)
     } catch (error) {
       fail(exchange, error)
     }
@@ -114,7 +215,7 @@ export function createEdge(deps: EdgeDeps): Edge {
   function fail(exchange: Exchange, error: unknown): void {
     const { outgoing, requestId } = exchange
     if (outgoing.destroyed) return
-    if (outgoing.headersSent) {
+    if (outgoing.headersSent || exchange.isPart) {
       brokeOff(exchange, error)
       cut(outgoing)
       return
@@ -123,30 +224,71 @@ export function createEdge(deps: EdgeDeps): Edge {
     if (code === 'internal') log.error('request.failed', { requestId, error: cause ?? error })
   }
 
+  /** Before any route has seen it: in the form that its client understands all the same. */
+  function refuse(exchange: Exchange, fault: Fault): void {
+    const [path = '', query = ''] = (exchange.incoming.url ?? '').split('?', 2)
+    exchange.protocol = protocolOf(firstPart(path))
+    exchange.isPart = firstPart(path) === 'blobs' && isPartRequest(exchange, query)
+    fail(exchange, fault)
+  }
+
+  function identify(exchange: Exchange): Promise<void> | undefined | 'refused' {
+    try {
+      return gate.identify(exchange)
+    } catch (error) {
+      refuse(exchange, toFault(error, 'who asks'))
+      return 'refused'
+    }
+  }
+
   return {
     app,
-    pull(incoming, outgoing) {
+    pull(incoming, outgoing, door = { redirect: false }) {
       const given = incoming.headers['x-request-id']
-      const exchange = beginExchange(incoming, outgoing, nextId(typeof given === 'string' ? given : undefined), over)
+      const id = deps.kept.nextId(typeof given === 'string' ? given : undefined)
+      deps.uses.enter()
+      const exchange = beginExchange(incoming, outgoing, id, over, deps.addresses.of)
       try {
-        if (!oci.answerAtOnce(exchange)) void serve(exchange)
+        const unwelcome = deps.refusalOf(incoming)
+        exchange.isLast = unwelcome !== undefined
+        const fault = unwelcome ?? admission.enter(exchange, deps.limits)
+        if (fault) return refuse(exchange, fault)
+        // Nobody is asked for a password where it would come in plain sight.
+        const identity = door.redirect ? undefined : identify(exchange)
+        if (identity === 'refused') return
+        if (door.redirect || identity || !oci.answerAtOnce(exchange)) void serve(exchange, door.redirect, identity)
       } catch (error) {
         fail(exchange, error)
       }
     },
-    isForApp: ({ url = '' }) => !url.startsWith('/v2/') && (appPaths.has(url) || appPaths.has(url.replace(/\?.*$/s, ''))),
+    isForApp({ url = '' }, door) {
+      if (url.startsWith('/v2/') || (door?.redirect && /^\/(?:\?|$)/.test(url))) return false
+      return appPaths.has(url) || appPaths.has(url.replace(/\?.*$/s, ''))
+    },
   }
+}
+
+/** Clients may put a slash of their own behind a base URL that ends with one. */
+function firstPart(path: string): string {
+  return /^\/+([^/]*)/.exec(path)?.[1] ?? ''
+}
+
+/** First the one that is meant where none is named. */
+function librariesOf({ upstreams, defaults }: Pick<EdgeDeps, 'upstreams' | 'defaults'>): readonly UpstreamId[] {
+  const all = upstreams.filter(({ kind }) => kind === 'library').map(({ id }) => id)
+  return [...all.filter((id) => id === defaults.library), ...all.filter((id) => id !== defaults.library)]
 }
 
 function summary(exchange: Exchange): object {
   const { incoming, outgoing, requestId, route, upstream, outcome, sent, startedAt, firstByteAt } = exchange
   return {
     requestId,
-    client: incoming.socket.remoteAddress,
+    client: exchange.client,
     method: incoming.method,
     path: (incoming.url ?? '').replace(/\?.*$/s, '').slice(0, 500),
     route,
     upstream,
+    user: 'name' in exchange.principal ? exchange.principal.name : undefined,
     status: outgoing.statusCode,
     outcome,
     bytes: sent,

@@ -1,11 +1,13 @@
 import type { Outcome } from '../catalog/catalog.ts'
-import { printDigest, printReprDigest } from '../formats/digest-headers.ts'
+import { isForReprDigest, printDigest, printReprDigest } from '../formats/digest-headers.ts'
+import { pgpSignatureType } from '../formats/metalink-document.ts'
 import { printDescribedByLink, printDuplicateLink } from '../formats/metalink-headers.ts'
 import { isLinkUrl } from '../formats/metalink-urls.ts'
 import type { Listed } from '../mirrors/mirrors.ts'
 import type { Artifact } from '../model/artifact.ts'
-import type { Digest } from '../model/digest.ts'
+import { algorithmOf, type BlobId, type Digest, hexOf } from '../model/digest.ts'
 import { printReference, type Reference } from '../model/reference.ts'
+import { versionOf } from './versions.ts'
 
 /** Header lines as Node writes them fastest: name, value, name, value. */
 export type Fields = string[]
@@ -17,6 +19,13 @@ export interface FieldOptions {
   readonly isPublic: boolean // no credentials were needed upstream
   readonly namespace: string | undefined // the ns= that chose the upstream
   readonly own: string | undefined // our URL as this client reaches us, without a slash at its end
+  /** What Digest and Repr-Digest name, where the client asked for more than the one digest of the artifact. */
+  readonly told?: ToldDigests
+}
+
+export interface ToldDigests {
+  readonly digest: readonly Digest[]
+  readonly reprDigest: readonly Digest[]
 }
 
 /**
@@ -24,7 +33,7 @@ export interface FieldOptions {
  *
  * @see OCI distribution-spec, "Pulling manifests"; RFC 3230 §4.3.2 (Digest), RFC 9530 §3 (Repr-Digest), RFC 9110 §8.8.3
  */
-export function artifactFields(artifact: Artifact, { isNamedByDigest, isPublic, namespace, own }: FieldOptions): Fields {
+export function artifactFields(artifact: Artifact, { isNamedByDigest, isPublic, namespace, own, told }: FieldOptions): Fields {
   const digest = artifact.digests[0]
   const fields: Fields = [
     'Content-Type',
@@ -34,21 +43,38 @@ export function artifactFields(artifact: Artifact, { isNamedByDigest, isPublic, 
     'Cache-Control',
     cacheControl(isNamedByDigest, isPublic),
   ]
-  if (artifact.reference.kind === 'blob') fields.push('X-Content-Type-Options', 'nosniff')
-  if (artifact.reference.kind === 'blob') fields.push('Vary', 'Accept') // its URL may answer with its metalink
+  if (artifact.reference.kind !== 'manifest') fields.push('X-Content-Type-Options', 'nosniff')
+  if (artifact.reference.kind !== 'manifest') fields.push('Vary', 'Accept') // its URL may answer with its metalink
   if (digest) {
-    fields.push('Docker-Content-Digest', digest, 'ETag', printEtag(digest))
-    fields.push('Digest', printDigest([digest]), 'Repr-Digest', printReprDigest([digest]))
+    if (isRegistryKind(artifact.reference)) fields.push('Docker-Content-Digest', digest)
+    fields.push(...digestFields(told ?? toldOf(digest)))
   }
-  if (own !== undefined)
-    fields.push('Link', printDescribedByLink(own + metalinkPath(artifact.reference, digest, isNamedByDigest)))
+  const { etag, lastModified } = versionOf(artifact)
+  if (etag !== undefined) fields.push('ETag', etag)
+  if (lastModified !== undefined) fields.push('Last-Modified', lastModified)
+  const document = metalinkPath(artifact.reference, digest, isNamedByDigest)
+  if (own !== undefined && document !== undefined) fields.push('Link', printDescribedByLink(own + document))
   if (namespace !== undefined) fields.push('OCI-Namespace', namespace)
   return fields
 }
 
-/** Where our metalink of it is: by digest the one of these bytes, by tag the one of the image. */
-function metalinkPath(reference: Reference, digest: Digest | undefined, isNamedByDigest: boolean): string {
-  if (isNamedByDigest && digest) return `/blobs/${digest.replace(':', '/')}.meta4`
+function toldOf(digest: Digest): ToldDigests {
+  return { digest: [digest], reprDigest: isForReprDigest(algorithmOf(digest)) ? [digest] : [] }
+}
+
+function digestFields({ digest, reprDigest }: ToldDigests): Fields {
+  return ['Digest', printDigest(digest), ...(reprDigest.length > 0 ? ['Repr-Digest', printReprDigest(reprDigest)] : [])]
+}
+
+function isRegistryKind({ kind }: Reference): boolean {
+  return kind === 'manifest' || kind === 'blob'
+}
+
+/** Where our metalink of it is: by digest the one of these bytes, by tag the one of the image. There is none without hashes. */
+function metalinkPath(reference: Reference, digest: Digest | undefined, isNamedByDigest: boolean): string | undefined {
+  if (digest && (isNamedByDigest || reference.kind === 'image')) return `/blobs/${digest.replace(':', '/')}.meta4`
+  if (reference.kind === 'file') return digest && `/files/${printReference(reference)}.meta4`
+  if (reference.kind === 'image') return undefined
   return `/metalink/${printReference(reference)}.meta4`
 }
 
@@ -61,8 +87,9 @@ export function duplicateFields(places: readonly Listed[]): Fields {
   )
 }
 
-export function printEtag(digest: Digest): string {
-  return `"${digest}"`
+/** Where a signature of the bytes is. @see RFC 6249 §4.2 */
+export function signatureField(own: string, id: BlobId): Fields {
+  return ['Link', printDescribedByLink(`${own}/blobs/sha256/${hexOf(id)}.asc`, pgpSignatureType)]
 }
 
 /** How the answer came about. @see RFC 9211 §2; RFC 9111 §5.1 (Age), §5.5 (Warning, which container clients still print) */

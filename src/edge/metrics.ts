@@ -5,7 +5,20 @@ import type { Exchange, Route } from './exchange.ts'
 export interface EdgeMetrics {
   readonly sent: (bytes: number) => void
   readonly over: (exchange: Exchange) => void
+  readonly refused: (reason: Refusal) => void
 }
+
+/** Why somebody is sent away, or cut, before or while it is answered. */
+export type Refusal =
+  | 'connections'
+  | 'client-connections'
+  | 'requests'
+  | 'client-requests'
+  | 'url-length'
+  | 'header-size'
+  | 'slow-request'
+  | 'idle-client'
+  | 'tls'
 
 type OutcomeKind = NonNullable<Exchange['outcome']>
 
@@ -22,6 +35,7 @@ export function createEdgeMetrics(metrics: Metrics): EdgeMetrics {
   } satisfies Record<OutcomeKind, unknown>
   const bytes = metrics.counter('edge_client_bytes_total', 'Body bytes sent to clients').with()
   const aborts = metrics.counter('edge_aborts_total', 'Answers that ended before they were complete', ['route'])
+  const refusals = metrics.counter('edge_refused_total', 'Connections and requests refused or cut for a limit', ['reason'])
   const firstByte = metrics.histogram('edge_first_byte_seconds', 'From the request to the first body byte', seconds, ['route'])
   const whole = metrics.histogram('edge_request_seconds', 'From the request to the end of the answer', seconds, ['route'])
 
@@ -35,6 +49,7 @@ export function createEdgeMetrics(metrics: Metrics): EdgeMetrics {
 
   return {
     sent: bytes.add,
+    refused: (reason) => refusals.add(1, reason),
     over({ outgoing, route, outcome, startedAt, firstByteAt }) {
       const series = ofRoute(route)
       series.answered(outgoing.statusCode).add()

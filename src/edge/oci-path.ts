@@ -1,3 +1,5 @@
+import { decodeOnce } from '../formats/percent.ts'
+
 /** What a path below `/v2` asks for. Texts are decoded, and not yet checked by any grammar. */
 export type OciPath =
   | { readonly kind: 'ping' | 'catalog' | 'other' }
@@ -23,14 +25,4 @@ export function parseOciPath(path: string): OciPath {
   const kind = path.slice(before + 1, last)
   if (before < prefix.length || (kind !== 'manifests' && kind !== 'blobs' && kind !== 'referrers')) return { kind: 'other' }
   return { kind, name: decodeOnce(path.slice(prefix.length, before)), pointer: decodeOnce(path.slice(last + 1)) }
-}
-
-/** What cannot be decoded, or would become a slash, is left as it is: no grammar admits a percent sign. */
-function decodeOnce(text: string): string {
-  if (!text.includes('%') || /%2f/i.test(text)) return text
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text
-  }
 }

@@ -3,6 +3,7 @@ import type { ByteSource, Lent } from '../model/byte-source.ts'
 import { Fault } from '../model/fault.ts'
 import { type Buffers, small } from './buffers.ts'
 import type { Exchange } from './exchange.ts'
+import type { Pace } from './pace.ts'
 
 const usual = 1024 * 1024 // bytes handed over at once where they are shared
 const slowMs = 600 // for so much to drain: a client slower than this gets by with a small buffer
@@ -17,6 +18,8 @@ export interface Pump {
    * @throws Fault of the source, 'cancelled' when the client has gone
    */
   send(exchange: Exchange, bytes: ByteSource, range: { readonly start: number; readonly end?: number }): Promise<void>
+  /** Clients are sent no more than so much a second: then nothing large may go another way. */
+  readonly isPaced: boolean
 }
 
 /**
@@ -24,7 +27,9 @@ export interface Pump {
  * read has settled or its write has called back. Who drains slowly has one small buffer, so that many slow readers
  * hold little memory. Where many read the same at once, the bytes come from memory that they share.
  */
-export function createPump(buffers: Buffers, sent: (bytes: number) => void): Pump {
+export function createPump(buffers: Buffers, sent: (bytes: number) => void, pace?: Pace): Pump {
+  const most = pace?.most ?? usual
+
   async function send(exchange: Exchange, bytes: ByteSource, range: { start: number; end?: number }): Promise<void> {
     const { outgoing, signal } = exchange
     const end = range.end ?? Number.POSITIVE_INFINITY
@@ -50,7 +55,8 @@ export function createPump(buffers: Buffers, sent: (bytes: number) => void): Pum
     }
     try {
       for (let which = 0; !turn.isOver; which ^= 1) {
-        const lent = await borrowNext(exchange, bytes, turn, usual)
+        if (pace) await pace.turn(exchange)
+        const lent = await borrowNext(exchange, bytes, turn, most)
         if (!lent) pair[which] ??= buffers.take()
         const part = lent ? lent.bytes : await readNext(exchange, bytes, turn, pair[which]!)
         await draining
@@ -82,7 +88,8 @@ export function createPump(buffers: Buffers, sent: (bytes: number) => void): Pum
     let quick = 0
     try {
       while (!turn.isOver && quick < quickParts) {
-        const lent = await borrowNext(exchange, bytes, turn, small)
+        if (pace) await pace.turn(exchange)
+        const lent = await borrowNext(exchange, bytes, turn, Math.min(small, most))
         buffer ??= lent ? undefined : buffers.takeSmall()
         const part = lent ? lent.bytes : await readNext(exchange, bytes, turn, buffer!)
         try {
@@ -109,7 +116,7 @@ export function createPump(buffers: Buffers, sent: (bytes: number) => void): Pum
   }
 
   async function readNext({ signal }: Exchange, bytes: ByteSource, turn: Turn, into: Uint8Array): Promise<Uint8Array> {
-    const wanted = Math.min(into.length, turn.end - turn.position)
+    const wanted = Math.min(into.length, turn.end - turn.position, most)
     const count = await bytes.read(wanted === into.length ? into : into.subarray(0, wanted), turn.position, signal)
     turn.position += count
     turn.isOver = count === 0 || turn.position >= turn.end
@@ -122,11 +129,12 @@ export function createPump(buffers: Buffers, sent: (bytes: number) => void): Pum
     exchange.firstByteAt ??= performance.now()
     exchange.sent += chunk.length
     sent(chunk.length)
+    pace?.spend(exchange.client, chunk.length)
     if (!outgoing.socket) return writeInTurn(exchange, chunk)
     return new Promise((resolve) => void outgoing.write(chunk, () => resolve()))
   }
 
-  return { send }
+  return { send, isPaced: pace !== undefined }
 }
 
 /** An answer that waits behind another on its connection: nobody calls back when that ends before its turn comes. */

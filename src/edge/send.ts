@@ -1,15 +1,26 @@
 import { randomBytes } from 'node:crypto'
 import type { Opened, Outcome, Resolved } from '../catalog/catalog.ts'
+import { printReprDigest } from '../formats/digest-headers.ts'
 import type { Listed } from '../mirrors/mirrors.ts'
-import type { Artifact } from '../model/artifact.ts'
+import { type Artifact, blobOf } from '../model/artifact.ts'
 import type { ByteSource, memorySource } from '../model/byte-source.ts'
+import type { Digest } from '../model/digest.ts'
 import { Fault } from '../model/fault.ts'
+import { pieceAt } from '../model/pieces.ts'
 import { type ByteRange, printContentRange } from '../model/range.ts'
 import type { BlobReference } from '../model/reference.ts'
-import { artifactFields, duplicateFields, type FieldOptions, type Fields, outcomeFields, printEtag } from './artifact-fields.ts'
+import {
+  artifactFields,
+  duplicateFields,
+  type FieldOptions,
+  type Fields,
+  outcomeFields,
+  signatureField,
+} from './artifact-fields.ts'
 import { chooseRanges, evaluate } from './conditions.ts'
 import type { Exchange } from './exchange.ts'
 import { cut, type Pump } from './pump.ts'
+import { versionOf } from './versions.ts'
 
 /** The only place that turns what the catalog found into an answer: status, ranges, fields, bytes. */
 export interface Send {
@@ -25,6 +36,8 @@ export interface Send {
 export interface SendDeps {
   /** Other places with the bytes, as far as is known now. */
   readonly placesOf: (reference: BlobReference, size: number) => readonly Listed[]
+  /** The hash of what a range of a held blob holds, where that is exactly one piece. */
+  readonly pieceDigest: (digest: Digest, size: number, range: ByteRange) => Promise<Digest | undefined>
   readonly pump: Pump
   readonly sent: (bytes: number) => void
   /** A body could not be sent to its end; the connection is cut. */
@@ -41,11 +54,12 @@ interface Rendered {
 
 const textUpTo = 64 * 1024 // bytes of a body that is kept as a string: Node writes it together with its header, in one call
 
-export function createSend({ pump, placesOf, sent, brokeOff, tellsId }: SendDeps): Send {
+export function createSend({ pump, placesOf, pieceDigest, sent, brokeOff, tellsId }: SendDeps): Send {
   const rendered = new WeakMap<Artifact, Rendered>()
 
   /** Artifacts that come from memory come again and again: what is said of them is printed once. */
   function render(artifact: Artifact, options: FieldOptions): Rendered {
+    if (options.told) return { options, fields: artifactFields(artifact, options) } // of one request only
     const known = rendered.get(artifact)
     if (known && known.options === options) return known
     const made: Rendered = { options, fields: artifactFields(artifact, options) }
@@ -57,14 +71,23 @@ export function createSend({ pump, placesOf, sent, brokeOff, tellsId }: SendDeps
     return tellsId ? ['X-Request-Id', requestId] : []
   }
 
-  function links({ reference, size }: Artifact): Fields {
-    return reference.kind === 'blob' && size !== undefined ? duplicateFields(placesOf(reference, size)) : []
+  function links({ artifact, signedAs }: Resolved, { own }: FieldOptions): Fields {
+    const blob = artifact.size === undefined ? undefined : blobOf(artifact)
+    const places = blob ? duplicateFields(placesOf(blob, artifact.size!)) : []
+    return signedAs && own !== undefined ? [...places, ...signatureField(own, signedAs)] : places
   }
 
-  function begin(exchange: Exchange, status: number, { artifact, outcome }: Resolved, options: FieldOptions, own: Fields): void {
+  function begin(exchange: Exchange, status: number, resolved: Resolved, options: FieldOptions, own: Fields): void {
+    const { artifact, outcome } = resolved
     exchange.outcome = outcome.kind
     const { fields } = render(artifact, options)
-    exchange.outgoing.writeHead(status, [...fields, ...links(artifact), ...outcomeFields(outcome), ...idFields(exchange), ...own])
+    exchange.outgoing.writeHead(status, [
+      ...fields,
+      ...links(resolved, options),
+      ...outcomeFields(outcome),
+      ...idFields(exchange),
+      ...own,
+    ])
   }
 
   function count(exchange: Exchange, bytes: number): void {
@@ -74,11 +97,11 @@ export function createSend({ pump, placesOf, sent, brokeOff, tellsId }: SendDeps
   }
 
   function settles(exchange: Exchange, resolved: Resolved, options: FieldOptions): boolean {
-    const digest = resolved.artifact.digests[0]
-    if (!digest) return false
-    const verdict = evaluate(exchange.incoming.headers, printEtag(digest))
+    const version = versionOf(resolved.artifact)
+    const verdict = evaluate(exchange.incoming.headers, version)
     if (verdict === 'go-on') return false
-    if (verdict === 'failed') throw new Fault('precondition-failed', { what: 'If-Match', why: `the content is ${digest}` })
+    if (verdict === 'failed')
+      throw new Fault('precondition-failed', { what: 'If-Match', why: `the content is ${version.etag ?? 'of no known version'}` })
     begin(exchange, 304, resolved, options, [])
     exchange.outgoing.end()
     return true
@@ -104,8 +127,7 @@ export function createSend({ pump, placesOf, sent, brokeOff, tellsId }: SendDeps
     const { artifact, bytes } = opened
     try {
       const { size } = bytes
-      const etag = artifact.digests[0] && printEtag(artifact.digests[0])
-      const ranges = chooseRanges(exchange.incoming.headers, etag, size)
+      const ranges = chooseRanges(exchange.incoming.headers, versionOf(artifact), size)
       if (ranges === 'unsatisfiable') throw new Fault('range-unsatisfiable', { size: size ?? 0 })
       if (ranges === 'whole') {
         begin(exchange, 200, opened, options, size === undefined ? [] : ['Content-Length', String(size)])
@@ -113,6 +135,7 @@ export function createSend({ pump, placesOf, sent, brokeOff, tellsId }: SendDeps
       } else if (ranges.length === 1) {
         const [range] = ranges as [ByteRange]
         const own = ['Content-Length', String(range.end - range.start), 'Content-Range', printContentRange(range, size)]
+        own.push(...(await contentDigest(opened, range)))
         begin(exchange, 206, opened, options, own)
         await stream(exchange, opened, range)
       } else await multipart(exchange, opened, options, ranges, size as number)
@@ -121,9 +144,17 @@ export function createSend({ pump, placesOf, sent, brokeOff, tellsId }: SendDeps
     }
   }
 
+  /** What is still coming in has no hashes of its pieces yet. @see RFC 9530 §2 */
+  async function contentDigest({ artifact, bytes: { size }, from }: Opened, range: ByteRange): Promise<Fields> {
+    const [digest] = artifact.digests
+    if (from === 'fill' || !digest || size === undefined || pieceAt(range, size) === undefined) return []
+    const hash = await pieceDigest(digest, size, range)
+    return hash ? ['Content-Digest', printReprDigest([hash])] : []
+  }
+
   /** From here on there is a status, so that a failure can only be shown by breaking off. */
   async function stream(exchange: Exchange, { bytes, from }: Opened, range: { start: number; end?: number }): Promise<void> {
-    const held = bytesOf(bytes)
+    const held = pump.isPaced ? undefined : bytesOf(bytes)
     if (held) {
       const part = held.subarray(range.start, range.end)
       count(exchange, part.length)
@@ -166,7 +197,7 @@ export function createSend({ pump, placesOf, sent, brokeOff, tellsId }: SendDeps
     const fields = render(artifact, options).fields.slice()
     fields[fields.indexOf('Content-Type') + 1] = `multipart/byteranges; boundary=${boundary}`
     exchange.outcome = outcome.kind
-    fields.push(...links(artifact), ...outcomeFields(outcome), ...idFields(exchange), 'Content-Length', String(length))
+    fields.push(...links(opened, options), ...outcomeFields(outcome), ...idFields(exchange), 'Content-Length', String(length))
     exchange.outgoing.writeHead(206, fields)
     await guarded(exchange, async () => {
       for (const [at, range] of ranges.entries()) {

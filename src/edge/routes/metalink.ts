@@ -1,40 +1,53 @@
-import { createHash } from 'node:crypto'
 import type { Keeping, Linking } from '../../catalog/catalog.ts'
-import { metalink4Type } from '../../formats/metalink-document.ts'
+import { metalink4Type, pgpSignatureType } from '../../formats/metalink-document.ts'
+import { printDescribedByLink } from '../../formats/metalink-headers.ts'
 import { Fault } from '../../model/fault.ts'
-import { type BlobReference, type ManifestReference, parsePointer, printReference } from '../../model/reference.ts'
+import {
+  type BlobReference,
+  type ManifestReference,
+  type NameReference,
+  parsePointer,
+  printReference,
+} from '../../model/reference.ts'
 import { createMemoryCache } from '../../system/memory-cache.ts'
-import { evaluate } from '../conditions.ts'
 import type { Exchange } from '../exchange.ts'
+import type { Gate } from '../gate.ts'
 import type { OwnUrl } from '../own-url.ts'
+import { cachedFor, type SmallDocument, sendDocument, smallDocument } from '../small-document.ts'
 import type { RequestTarget } from '../target.ts'
 import type { Place } from '../upstream-choice.ts'
 
 export interface MetalinkRoutesDeps {
-  readonly catalog: Pick<Linking, 'meaning' | 'linksVersion'> & Pick<Keeping, 'metalink'>
+  readonly catalog: Pick<Linking, 'meaning' | 'linksVersion' | 'isSigning' | 'sign'> & Pick<Keeping, 'metalink'>
+  readonly gate: Pick<Gate, 'demand'>
   readonly ownUrl: OwnUrl
   /** An upstream and repository of the settings. @throws Fault 'upstream-unknown', 'name-invalid' */
   readonly placeNamed: (name: string) => Place
+  /** The same where it names an image that is one file; undefined where its upstream has no such. @throws Fault */
+  readonly wholeImage: (text: string) => NameReference | undefined
 }
 
-interface Rendered {
-  readonly name: string
-  readonly body: Buffer
-  readonly etag: string
+/** The document, or the signature of exactly its bytes. */
+export type MetalinkPart = 'document' | 'signature'
+
+interface Rendered extends SmallDocument {
+  readonly signatureUrl: string // where the signature of it is found
 }
 
 const bytesKept = 64 * 1024 * 1024
-const suffix = '.meta4'
+const signaturesKept = 10_000
+const suffixes = { document: '.meta4', signature: '.meta4.asc' } as const
 const platformShape = /^(?:all|[a-z0-9]+\/[a-z0-9_]+(?:\/[a-z0-9.]+)?)$/
 
 /** Metalinks of blobs and images, as HTTP has them. @see RFC 5854 */
-export function createMetalinkRoutes({ catalog, ownUrl, placeNamed }: MetalinkRoutesDeps) {
+export function createMetalinkRoutes({ catalog, gate, ownUrl, placeNamed, wholeImage }: MetalinkRoutesDeps) {
   const rendered = createMemoryCache<string, Rendered>({ maxBytes: bytesKept, sizeOf: ({ body }) => body.length + 512 })
+  const signatures = createMemoryCache<string, SmallDocument>({ maxEntries: signaturesKept }) // by ETag of the document
 
   /** A document is printed once for each state of what it tells. */
-  async function answer(
+  async function render(
     exchange: Exchange,
-    what: BlobReference | ManifestReference,
+    what: BlobReference | ManifestReference | NameReference,
     about: string,
     platform: string | undefined,
   ) {
@@ -43,31 +56,58 @@ export function createMetalinkRoutes({ catalog, ownUrl, placeNamed }: MetalinkRo
     const key = `${own} ${printReference(what)} ${about} ${version}`
     let one = rendered.get(key)
     if (!one) {
-      const { name, text } = await catalog.metalink(what, { ...(own && { own }), ...(platform && { platform }) }, exchange)
-      const body = Buffer.from(text)
-      one = { name, body, etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 32)}"` }
+      const options = { ...(own && { own }), ...(platform && { platform }) }
+      const { name, text, url } = await catalog.metalink(what, options, exchange)
+      const signatureUrl = url.replace(suffixEnd, suffixes.signature)
+      one = { ...smallDocument(text, metalink4Type, name + suffixes.document), signatureUrl }
       // Something became known meanwhile, by these very questions or otherwise: it may or may not be in it.
       if (catalog.linksVersion === version) rendered.set(key, one)
     }
     return one
   }
 
+  /** The same bytes have the same signature for as long as it is remembered, whatever became known meanwhile. */
+  async function signatureOf({ body, etag, fileName }: Rendered): Promise<SmallDocument> {
+    const known = signatures.get(etag)
+    if (known) return known
+    const signature = smallDocument(`${await catalog.sign(body)}\n`, pgpSignatureType, `${fileName}.asc`)
+    signatures.set(etag, signature)
+    return signature
+  }
+
+  async function answer(exchange: Exchange, document: Rendered, part: MetalinkPart, cacheControl: string): Promise<void> {
+    if (part === 'signature') return sendDocument(exchange, await signatureOf(document), cacheControl)
+    const link = catalog.isSigning ? ['Link', printDescribedByLink(document.signatureUrl, pgpSignatureType)] : []
+    sendDocument(exchange, document, cacheControl, link)
+  }
+
   return {
-    async ofBlob(exchange: Exchange, reference: BlobReference): Promise<void> {
+    async ofBlob(exchange: Exchange, reference: BlobReference, part: MetalinkPart = 'document'): Promise<void> {
       exchange.route = 'metalink'
-      send(exchange, await answer(exchange, reference, '', undefined), 'public, max-age=60')
+      gate.demand(exchange.principal, reference) // it may have been printed for another
+      return answer(exchange, await render(exchange, reference, '', undefined), part, cachedFor(exchange, 60))
     },
 
-    /** `/metalink/<upstream>/<repository>:<tag>.meta4` or `…@<digest>.meta4`, and `?platform=`. @throws Fault */
+    /** A plain file's, or that of an image which is one file. */
+    async ofFile(exchange: Exchange, reference: NameReference, part: MetalinkPart = 'document'): Promise<void> {
+      exchange.route = 'metalink'
+      const digest = await catalog.meaning(reference, exchange)
+      return answer(exchange, await render(exchange, reference, digest, undefined), part, 'no-cache')
+    },
+
+    /** `/metalink/<upstream>/<repository>:<tag>.meta4` or `…@<digest>.meta4`, `.asc` after it, and `?platform=`. @throws Fault */
     async ofImage(exchange: Exchange, target: RequestTarget): Promise<void> {
       exchange.route = 'metalink'
-      const reference = imageReference(restOf(target.path))
+      const { rest, part } = restOf(target.path)
+      const image = wholeImage(rest)
+      if (image) return this.ofFile(exchange, image, part)
+      const reference = imageReference(rest)
       const platform = new URLSearchParams(target.query).get('platform') ?? undefined
       if (platform !== undefined && !platformShape.test(platform)) throw badPlatform(platform)
       exchange.upstream = reference.upstream
       // What a tag means is asked each time; what follows from it is not.
       const digest = await catalog.meaning(reference, exchange)
-      send(exchange, await answer(exchange, reference, `${digest} ${platform ?? ''}`, platform), 'no-cache')
+      return answer(exchange, await render(exchange, reference, `${digest} ${platform ?? ''}`, platform), part, 'no-cache')
     },
   }
 
@@ -82,15 +122,28 @@ export function createMetalinkRoutes({ catalog, ownUrl, placeNamed }: MetalinkRo
 }
 
 /** What stands between the prefix and the suffix, decoded once. No grammar of ours admits a percent sign. */
-function restOf(path: string): string {
+function restOf(path: string): { readonly rest: string; readonly part: MetalinkPart } {
   const text = path.slice('/metalink/'.length)
-  if (!text.endsWith(suffix)) throw badPath(text)
-  const rest = text.slice(0, -suffix.length)
+  const part = partAtEnd(text)
+  if (!part) throw badPath(text)
+  const rest = withoutPart(text, part)
   try {
-    return /%2f/i.test(rest) ? rest : decodeURIComponent(rest)
+    return { rest: /%2f/i.test(rest) ? rest : decodeURIComponent(rest), part }
   } catch {
-    return rest
+    return { rest, part }
   }
+}
+
+const suffixEnd = /\.meta4(?=\?|$)/
+
+/** What a path with that ending means; undefined where it has none of ours. */
+export function partAtEnd(path: string): MetalinkPart | undefined {
+  if (path.endsWith(suffixes.signature)) return 'signature'
+  return path.endsWith(suffixes.document) ? 'document' : undefined
+}
+
+export function withoutPart(path: string, part: MetalinkPart): string {
+  return path.slice(0, -suffixes[part].length)
 }
 
 function badPath(rest: string): Fault {
@@ -103,19 +156,4 @@ function badPlatform(text: string): Fault {
     what: `platform=${text.slice(0, 40)}`,
     why: 'expected os/architecture[/variant], or all',
   })
-}
-
-function send({ incoming, outgoing, isHead }: Exchange, { name, body, etag }: Rendered, cacheControl: string): void {
-  const verdict = evaluate(incoming.headers, etag)
-  if (verdict === 'failed') throw new Fault('precondition-failed', { what: 'If-Match', why: 'the document is another one now' })
-  const fields = ['ETag', etag, 'Cache-Control', cacheControl, 'Vary', 'Accept, Host', 'X-Content-Type-Options', 'nosniff']
-  if (verdict === 'not-modified') {
-    outgoing.writeHead(304, fields)
-    outgoing.end()
-    return
-  }
-  const disposition = `attachment; filename="${name}${suffix}"`
-  const own = ['Content-Type', metalink4Type, 'Content-Length', String(body.length), 'Content-Disposition', disposition]
-  outgoing.writeHead(200, [...own, ...fields])
-  outgoing.end(isHead ? undefined : body)
 }

@@ -1,11 +1,19 @@
 import type { Pulls } from '../../catalog/catalog.ts'
 import { parseDigest } from '../../model/digest.ts'
 import { Fault } from '../../model/fault.ts'
-import { type BlobReference, isDigest, parsePointer, parseTag, type Reference } from '../../model/reference.ts'
+import {
+  type BlobReference,
+  isDigest,
+  type ManifestReference,
+  parsePointer,
+  parseTag,
+  type UpstreamId,
+} from '../../model/reference.ts'
 import { createMemoryCache } from '../../system/memory-cache.ts'
 import type { AnswerArtifact } from '../artifact.ts'
 import { type FieldOptions, type Fields, outcomeFields } from '../artifact-fields.ts'
 import type { Exchange } from '../exchange.ts'
+import type { Gate } from '../gate.ts'
 import { type OciPath, parseOciPath } from '../oci-path.ts'
 import { isSmallInMemory, type Send } from '../send.ts'
 import type { RequestTarget } from '../target.ts'
@@ -15,6 +23,7 @@ import type { createMetalinkRoutes } from './metalink.ts'
 
 export interface OciRoutesDeps {
   readonly catalog: Pulls
+  readonly gate: Pick<Gate, 'isOpen' | 'mayPull'>
   readonly send: Send
   readonly choose: (naming: Naming) => Place
   readonly artifact: AnswerArtifact
@@ -24,7 +33,7 @@ export interface OciRoutesDeps {
 
 interface Understood {
   readonly host: string
-  readonly reference: Reference
+  readonly reference: ManifestReference
   readonly fields: FieldOptions
 }
 
@@ -36,11 +45,20 @@ interface Page {
 const maxPage = 10_000
 const targetsKept = 10_000
 // A request with one of these is not answered at once.
-const needingCare = ['range', 'if-none-match', 'if-match', 'cache-control', 'pragma', 'if-range'] as const
+const needingCare = [
+  'range',
+  'if-none-match',
+  'if-match',
+  'cache-control',
+  'pragma',
+  'if-range',
+  'want-digest',
+  'want-repr-digest',
+] as const
 const apiVersion = ['Docker-Distribution-API-Version', 'registry/2.0']
 
 /** Being an OCI registry to those who pull. @see OCI distribution-spec, "Endpoints" */
-export function createOciRoutes({ catalog, send, choose, artifact, fields, metalinks }: OciRoutesDeps) {
+export function createOciRoutes({ catalog, gate, send, choose, artifact, fields, metalinks }: OciRoutesDeps) {
   const understood = createMemoryCache<string, Understood>({ maxEntries: targetsKept })
 
   /**
@@ -51,6 +69,7 @@ export function createOciRoutes({ catalog, send, choose, artifact, fields, metal
     const { url = '', method, headers } = exchange.incoming
     const known = method === 'GET' ? understood.get(url) : undefined
     if (!known || known.host !== headers.host || needingCare.some((name) => headers[name] !== undefined)) return false
+    if (!gate.isOpen && !gate.mayPull(exchange.principal, known.reference)) return false
     const opened = catalog.openAtOnce(known.reference)
     if (!opened || !isSmallInMemory(opened)) return false
     exchange.route = 'manifest'
@@ -96,7 +115,7 @@ export function createOciRoutes({ catalog, send, choose, artifact, fields, metal
   }
 
   function manifest(exchange: Exchange, place: Place, pointer: ReturnType<typeof parsePointer>): Promise<void> {
-    const reference: Reference = { kind: 'manifest', ...at(place), pointer }
+    const reference: ManifestReference = { kind: 'manifest', ...at(place), pointer }
     const options = fields(exchange, place, isDigest(pointer))
     const { url = '', headers } = exchange.incoming
     if (isDigest(pointer) && url.startsWith('/')) understood.set(url, { host: headers.host ?? '', reference, fields: options })
@@ -127,12 +146,27 @@ export function createOciRoutes({ catalog, send, choose, artifact, fields, metal
   }
 
   async function repositories(exchange: Exchange, page: Page): Promise<void> {
-    const { names, more } = await catalog.repositories(page)
+    const { names, more } = await readable(exchange, page)
     const next = more && nextLink('/v2/_catalog', { n: page.n, last: names.at(-1)! }, undefined)
     sendJson(exchange, { repositories: names }, next ? ['Link', next] : [])
   }
 
+  /** Of a page whose names are all others' the next is looked at. */
+  async function readable({ principal }: Pick<Exchange, 'principal'>, page: Page): ReturnType<Pulls['repositories']> {
+    const listed = await catalog.repositories(page)
+    if (gate.isOpen) return listed
+    const names = listed.names.filter((name) => gate.mayPull(principal, placeIn(name)))
+    if (names.length > 0 || !listed.more || listed.names.length === 0) return { names, more: listed.more && names.length > 0 }
+    return readable({ principal }, { ...page, last: listed.names.at(-1)! })
+  }
+
   return { answer, answerAtOnce }
+}
+
+/** A name of the list: an upstream, and what is below it. */
+function placeIn(name: string) {
+  const slash = name.indexOf('/')
+  return { upstream: name.slice(0, slash) as UpstreamId, repository: name.slice(slash + 1) }
 }
 
 const routes = { tags: 'tags', referrers: 'referrers', manifests: 'manifest', blobs: 'blob' } as const
