@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream'
+import type { Tokens } from '../access/access.ts'
 import type { Keeping } from '../catalog/catalog.ts'
 import type { Config } from '../config/load.ts'
 
@@ -41,8 +42,10 @@ export interface Surroundings {
   commandSocket(config: Config): string
   /** The store itself, for as long as no server has it. @throws Fault 'store-locked' */
   openStore(config: Config): Promise<OpenStore>
-  /** Runs the proxy until it is told to stop; the exit code. */
-  serve(config: Config): Promise<number>
+  /** The tokens in the store, whether a server has it or not. */
+  tokens(config: Config): Promise<Tokens>
+  /** Runs the proxy until it is told to stop; the exit code. `reread` throws as reading the settings did. */
+  serve(config: Config, reread: () => Config): Promise<number>
 }
 
 export interface OpenStore {

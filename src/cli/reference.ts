@@ -1,21 +1,20 @@
 import type { Target } from '../catalog/catalog.ts'
 import { algorithms, digestOrUndefined, parseDigest } from '../model/digest.ts'
 import { Fault } from '../model/fault.ts'
-import { type ManifestReference, parseRepository, parseTag, type Tag, type UpstreamId } from '../model/reference.ts'
+import { type ManifestReference, parseRepository, parseTag, type Tag } from '../model/reference.ts'
 import { isDockerHub, looksLikeRegistry, normalizeRegistry } from '../model/registry-name.ts'
+import { invalid, type NamedPlace, type Names, parseNameAt, parseSchemeName, parseUrl } from './named-reference.ts'
 
-/** The upstreams of the settings, as far as naming goes. */
-export interface Names {
-  readonly upstreams: readonly { readonly id: UpstreamId; readonly hosts: readonly string[]; readonly url: URL }[]
-  readonly fallback: UpstreamId | undefined // for a name without a registry
-}
+export type { Names }
 
-const schemes = ['docker://', 'oras://'] as const
+const schemes = ['docker://', 'oras://', 'library://', 'shub://', 'https://', 'http://'] as const
 const defaultTag = 'latest' as Tag
+const mustBeDigest = 'a blob is named by its digest: REGISTRY/NAME@sha256:…'
 
 /**
- * Reads what people type for an image, as the clients write it: `docker://docker.io/library/alpine:3.20`, `oras://…`, the
- * same without a scheme, `…@sha256:…`, or a digest alone. Without a tag it is `latest`; a digest wins over a tag.
+ * Reads what people type for an image or a file, as the clients write it: `docker://docker.io/library/alpine:3.20`, `oras://…`,
+ * `library://…`, `shub://…`, the URL of a file; the name of an upstream and what stands behind it, as we print it;
+ * `…@sha256:…`, or a digest alone. Without a tag it is `latest`; a digest wins over a tag.
  *
  * @throws Fault 'request-invalid', 'upstream-unknown', 'name-invalid', 'tag-invalid', 'digest-invalid'
  */
@@ -23,25 +22,40 @@ export function parseTarget(text: string, names: Names): Target {
   const digest = digestOrUndefined(text)
   if (digest) return { kind: 'digest', digest }
   if (algorithms.some((name) => text.startsWith(`${name}:`))) parseDigest(text)
-  return parseImage(withoutScheme(text), names)
+  const [, scheme, rest = ''] = /^([a-z][a-z0-9+.-]*):\/\/(.*)$/is.exec(text) ?? []
+  switch (scheme?.toLowerCase()) {
+    case 'docker':
+    case 'oras':
+      return parseImage(rest, names)
+    case 'library':
+    case 'shub':
+      return parseSchemeName(scheme!.toLowerCase() as 'library' | 'shub', rest, names)
+    case 'http':
+    case 'https':
+      return parseUrl(text, names)
+    case undefined:
+      return parseBare(text, names)
+    default:
+      throw invalid(text, `${scheme}:// is none of ${schemes.join(', ')}`)
+  }
+}
+
+/** What begins with the name of an upstream that gives whole files is one of those. */
+function parseBare(text: string, names: Names): Target {
+  const slash = text.indexOf('/')
+  const place = names.upstreams.find(({ id, kind }) => kind !== 'oci' && id === text.slice(0, slash))
+  return place ? parseNameAt(place, text.slice(slash + 1), names) : parseImage(text, names)
 }
 
 /** The blob that `…@sha256:…` names in its repository, or a digest alone. @throws Fault as `parseTarget` */
 export function parseBlobTarget(text: string, names: Names): Target {
   const target = parseTarget(text, names)
-  if (target.kind !== 'manifest') return target
+  if (target.kind === 'digest') return target
+  if (target.kind !== 'manifest') throw invalid(text, mustBeDigest)
   const { upstream, repository, pointer } = target
   const digest = digestOrUndefined(pointer)
-  if (!digest) throw invalid(text, 'a blob is named by its digest: REGISTRY/NAME@sha256:…')
+  if (!digest) throw invalid(text, mustBeDigest)
   return { kind: 'blob', upstream, repository, digest }
-}
-
-function withoutScheme(text: string): string {
-  const scheme = schemes.find((one) => text.startsWith(one))
-  if (scheme) return text.slice(scheme.length)
-  const other = /^[a-z][a-z0-9+.-]*:\/\//i.exec(text)?.[0]
-  if (other) throw invalid(text, `${other} is none of ${schemes.join(', ')}`)
-  return text
 }
 
 function parseImage(text: string, names: Names): ManifestReference {
@@ -58,21 +72,18 @@ function parsePlace(name: string, names: Names): Pick<ManifestReference, 'upstre
   const first = slash < 0 ? '' : name.slice(0, slash)
   const named = first === '' ? undefined : byName(first, names)
   if (!named && looksLikeRegistry(first)) throw new Fault('upstream-unknown', { name: first.slice(0, 100) })
-  const upstream = named ?? names.upstreams.find(({ id }) => id === names.fallback)
+  const upstream = named ?? names.upstreams.find(({ id }) => id === names.defaults.oci)
   if (!upstream) throw new Fault('upstream-unknown', { name: (first || name).slice(0, 100) })
   const rest = named ? name.slice(slash + 1) : name
   const isShort = isDockerHub(upstream) && !rest.includes('/') && rest !== ''
   return { upstream: upstream.id, repository: parseRepository(isShort ? `library/${rest}` : rest) }
 }
 
-function byName(host: string, { upstreams }: Names): Names['upstreams'][number] | undefined {
+function byName(host: string, { upstreams }: Names): NamedPlace | undefined {
   const wanted = normalizeRegistry(host)
+  const registries = upstreams.filter(({ kind }) => kind === 'oci')
   return (
-    upstreams.find(({ id }) => normalizeRegistry(id) === wanted) ??
-    upstreams.find(({ hosts }) => hosts.some((alias) => normalizeRegistry(alias) === wanted))
+    registries.find(({ id }) => normalizeRegistry(id) === wanted) ??
+    registries.find(({ hosts }) => hosts.some((alias) => normalizeRegistry(alias) === wanted))
   )
-}
-
-function invalid(text: string, why: string): Fault {
-  return new Fault('request-invalid', { what: `"${text.slice(0, 200)}"`, why })
 }

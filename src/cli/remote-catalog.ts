@@ -32,10 +32,15 @@ export async function connectRemoteCatalog(socketPath: string): Promise<RemoteCa
       images: (pattern) => call('GET', 'images', pattern === undefined ? {} : { pattern }),
       inspect: (what) => call('GET', 'inspect', what),
       get: (what, ask) => call('POST', 'get', what, ask),
+      getFiles: (what, ask) =>
+        'url' in what ? call('POST', 'get-files', what, ask) : call('POST', 'get-files', { from: what.from }, ask, what.bytes),
       remove: (what) => call('POST', 'rm', what),
       verify: (what, ask) => call('POST', 'verify', what, ask),
       gc: () => call('POST', 'gc'),
-      metalink: (what, options, ask) => call('GET', 'metalink', { ...what, ...options }, ask),
+      pin: async (what) => (await call<{ isNew: boolean }>('POST', 'pin', what)).isNew,
+      unpin: async (what) => (await call<{ wasPinned: boolean }>('POST', 'unpin', what)).wasPinned,
+      metalink: (what, { sign, ...options }, ask) =>
+        call('GET', 'metalink', { ...what, ...options, ...(sign ? { sign: 'true' } : {}) }, ask),
       mirrors: () => call('GET', 'mirrors'),
     },
     [Symbol.dispose]: () => address[Symbol.dispose](),
@@ -56,16 +61,28 @@ async function isListening(address: string, name: string): Promise<boolean> {
   }
 }
 
-type Query = (Target & { readonly platform?: string }) | { readonly pattern?: string }
+type Query =
+  | (Target & { readonly platform?: string; readonly sign?: 'true' })
+  | { readonly pattern?: string }
+  | { readonly url: string }
+  | { readonly from: string }
 
 function createCall(socketPath: string, server: string) {
-  async function exchange(method: string, path: string, ask: Ask | undefined): Promise<{ status: number; body: string }> {
-    const headers = ask ? { 'x-request-id': ask.requestId } : {}
+  async function exchange(
+    method: string,
+    path: string,
+    ask: Ask | undefined,
+    sent: Uint8Array | undefined,
+  ): Promise<{ status: number; body: string }> {
+    const headers = {
+      ...(ask ? { 'x-request-id': ask.requestId } : {}),
+      ...(sent ? { 'content-length': String(sent.length) } : {}),
+    }
     const outgoing = request({ socketPath, method, path, headers, signal: ask?.signal, agent: false })
     outgoing.on('error', () => {}) // also raised once the answer has begun, which then fails to be read
     try {
       const answered = once(outgoing, 'response') as Promise<[IncomingMessage]>
-      outgoing.end()
+      outgoing.end(sent)
       const [answer] = await answered
       return { status: answer.statusCode ?? 0, body: await collect(answer) }
     } catch (error) {
@@ -75,9 +92,16 @@ function createCall(socketPath: string, server: string) {
     }
   }
 
-  return async <Answer>(method: 'GET' | 'POST', verb: string, query: Query = {}, ask?: Ask): Promise<Answer> => {
-    const search = new URLSearchParams(Object.entries(query ?? {}))
-    const { status, body } = await exchange(method, `/admin/${verb}${search.size > 0 ? `?${search}` : ''}`, ask)
+  return async <Answer>(
+    method: 'GET' | 'POST',
+    verb: string,
+    query: Query = {},
+    ask?: Ask,
+    sent?: Uint8Array,
+  ): Promise<Answer> => {
+    const search = new URLSearchParams()
+    for (const [name, value] of Object.entries(query ?? {})) if (value !== undefined) search.set(name, value)
+    const { status, body } = await exchange(method, `/admin/${verb}${search.size > 0 ? `?${search}` : ''}`, ask, sent)
     const value = parse(body)
     if (status === 200 && value !== undefined) return value as Answer
     throw faultOf(value) ?? new Fault('upstream-invalid', { url: server, why: `status ${status}; is it of another version?` })

@@ -1,4 +1,5 @@
 import { type Config, loadConfig } from '../config/load.ts'
+import { machineArch } from '../system/machine.ts'
 import type { Given, Surroundings } from './command.ts'
 import type { Names } from './reference.ts'
 
@@ -16,6 +17,7 @@ function settingsFile(option: string | boolean | undefined, env: NodeJS.ProcessE
   return typeof option === 'string' ? option : env.FOREBAY_CONFIG || undefined
 }
 
-export function namesOf(config: Config): Names {
-  return { upstreams: [...config.upstreams.values()], fallback: config.defaults.oci }
+export function namesOf({ upstreams, defaults, publicUrl, publicHosts, listen }: Config): Names {
+  const own = [...(publicUrl ? [publicUrl.host] : []), ...publicHosts, ...listen.map(({ host, port }) => `${host}:${port}`)]
+  return { upstreams: [...upstreams.values()], defaults, own, arch: machineArch() }
 }

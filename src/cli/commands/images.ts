@@ -9,7 +9,7 @@ export const images: Command = {
   name: 'images',
   parameters: '[PATTERN]',
   options: jsonOption,
-  summary: 'List what is here',
+  summary: 'List the images and files that are here',
   more:
     'PATTERN is a part of the name; or, with * for anything, all of it: images "docker.io/*:24.04". HELD says how many of\n' +
     'the blobs that an image names are not here; of an image of many platforms usually one platform was asked for.',
@@ -23,15 +23,15 @@ export const images: Command = {
   },
 }
 
-const headings = ['DATE', 'HELD', 'REFERENCE', '>SIZE', 'LAST USED'] as const
+const headings = ['DATE', 'HELD', 'REFERENCE', '>SIZE', 'LAST USED', 'PINNED'] as const
 
 function row(image: ImageSummary): readonly string[] {
-  const { upstream, repository, pointer } = image
   return [
     printTime(image.createdAt)!,
     image.missing === 0 ? 'all' : `all but ${image.missing}`,
-    `${upstream}/${repository}${pointer.includes(':') ? '@' : ':'}${pointer}`,
+    image.name,
     printSize(image.size),
     printTime(image.lastUsed)!,
+    image.isPinned ? 'yes' : '',
   ]
 }

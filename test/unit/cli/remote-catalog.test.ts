@@ -10,25 +10,32 @@ import { createAdmin } from '../../../src/edge/routes/admin.ts'
 import { type Digest, parseDigest } from '../../../src/model/digest.ts'
 import { Fault } from '../../../src/model/fault.ts'
 import type { Ask } from '../../../src/model/principal.ts'
-import { parseRepository, parseTag, type UpstreamId } from '../../../src/model/reference.ts'
+import { parseFilePath, parseImageName, parseRepository, parseTag, type UpstreamId } from '../../../src/model/reference.ts'
 import { openSocketPath } from '../../../src/system/socket-path.ts'
 import { type TempFolder, tempFolder } from '../../kit/temp-folder.ts'
 
 const digest = parseDigest(`sha256:${'ab'.repeat(32)}`)
 const place = { upstream: 'registry.example:5000' as UpstreamId, repository: parseRepository('a/b') }
+const lib = { upstream: 'sylabs' as UpstreamId, name: parseImageName('e/c/Name') }
 const targets: readonly Target[] = [
   { kind: 'digest', digest },
   { kind: 'manifest', ...place, pointer: parseTag('v1.0_x') },
   { kind: 'manifest', ...place, pointer: digest },
   { kind: 'blob', ...place, digest },
+  { kind: 'image', ...lib, pointer: 'v1', arch: 'arm64' },
+  { kind: 'image', ...lib, pointer: `sha256.${'ab'.repeat(32)}`, arch: undefined },
+  { kind: 'file', upstream: 'data' as UpstreamId, path: parseFilePath('a%20b/x?.sif') },
 ]
 const image = {
+  kind: 'oci' as const,
+  name: 'docker.io/library/ubuntu:v1',
   ...place,
   pointer: 'v1',
   digest,
   mediaType: 'x/y',
   size: 1,
   missing: 0,
+  isPinned: false,
   createdAt: 1,
   lastUsed: 2,
   checkedAt: 3,
@@ -77,6 +84,27 @@ function ask(signal = new AbortController().signal): Ask {
 }
 
 describe('the verbs of a server, over its socket', () => {
+  test.each([
+    { url: 'https://metalinks.example/a%20b.meta4?x=1&from=y' },
+    { bytes: Uint8Array.from([0, 255, 60, 195, 40]), from: '/tmp/ä b&c.meta4' },
+  ])('a metalink arrives as it was sent: %j', async (document) => {
+    const arrived: unknown[] = []
+    const catalog = await over({
+      getFiles: async (what) => {
+        arrived.push(what)
+        return []
+      },
+    })
+    expect(await catalog.getFiles(document, ask())).toEqual([])
+    expect(arrived).toEqual([document])
+  })
+
+  test('a metalink without an end is not read', async () => {
+    const catalog = await over({ getFiles: async () => [] })
+    const endless = { bytes: new Uint8Array(1024 * 1024 + 1), from: 'x' }
+    await expect(catalog.getFiles(endless, ask())).rejects.toMatchObject({ code: 'too-large' })
+  })
+
   test.each(targets)('a target arrives as it was sent: %j', async (target) => {
     const seen: unknown[] = []
     const note = (what: unknown) => {
