@@ -6,18 +6,20 @@ RUN npm ci
 COPY . .
 RUN npm run check && npm run build && npm prune --omit=dev --omit=optional
 
-# Run: as an unprivileged user; everything that is kept lies in /data.
+# Run: as an unprivileged user; everything that is kept lies in /data, and nothing else is written to. No shell is needed.
 FROM node:24-bookworm-slim
-ENV NODE_ENV=production FOREBAY_STORE_PATH=/data FOREBAY_LISTEN_HOST=0.0.0.0
+ENV NODE_ENV=production FOREBAY_STORE_PATH=/data
 WORKDIR /app
 COPY --from=build /src/package.json /src/LICENSE ./
 COPY --from=build /src/node_modules ./node_modules
 COPY --from=build /src/config ./config
 COPY --from=build /src/dist ./dist
-RUN install -d -o node -g node -m 0700 /data
+# Without settings of a site: on every address of the container.
+RUN sed -i 's/host: 127.0.0.1/host: 0.0.0.0/' config/default.yaml && install -d -o node -g node -m 0700 /data
 USER node
 VOLUME /data
 EXPOSE 8080
-HEALTHCHECK CMD ["node", "-e", "fetch('http://127.0.0.1:8080/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+# By the socket for commands, which is there whatever port and protocol the settings say.
+HEALTHCHECK CMD ["node", "-e", "require('http').get({ socketPath: '/data/command.sock', path: '/healthz' }, (r) => process.exit(r.statusCode === 200 ? 0 : 1)).on('error', () => process.exit(1))"]
 ENTRYPOINT ["node", "--max-semi-space-size=16", "dist/main.js"]
 CMD ["serve"]

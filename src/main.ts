@@ -22,9 +22,13 @@ const surroundings: Surroundings = {
     const { openStore } = await import('./boot/open-store.ts')
     return openStore(config, version)
   },
-  async serve(config) {
+  async tokens(config) {
+    const { openTokens } = await import('./boot/open-access.ts')
+    return openTokens(config)
+  },
+  async serve(config, reread) {
     const { serve } = await import('./boot/serve.ts')
-    return serve(config, version)
+    return serve(config, version, reread)
   },
 }
 

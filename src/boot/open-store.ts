@@ -1,7 +1,7 @@
 import type { OpenStore } from '../cli/command.ts'
 import type { Config } from '../config/load.ts'
 import { createLogger } from '../system/log.ts'
-import { openHouse } from './compose.ts'
+import { openHouse } from './house.ts'
 
 /**
  * The house without doors, for one command. Its log goes to standard error and tells trouble only.

@@ -1,21 +1,71 @@
+import { isatty } from 'node:tty'
 import type { Config } from '../config/load.ts'
+import { isFault } from '../model/fault.ts'
+import { systemClock } from '../system/clock.ts'
 import { createLogger } from '../system/log.ts'
+import { commandSocket } from './command-socket.ts'
+import { printGreeting } from './greeting.ts'
+import { answersHealthy } from './probe.ts'
 import { startServer } from './server.ts'
+import { createSupervisor } from './supervisor.ts'
 
-/** Runs until SIGTERM or SIGINT; returns the exit code. A second signal ends it at once. @throws Fault when it cannot start */
-export async function serve(config: Config, version: string): Promise<number> {
+const terminal = 0 // standard input
+
+/**
+ * Runs until SIGTERM or SIGINT; returns the exit code. A second signal ends it at once. SIGHUP has it take the settings that
+ * `reread` gives, unless it is the terminal that hangs up.
+ *
+ * @throws Fault when it cannot start
+ */
+export async function serve(config: Config, version: string, reread: () => Config): Promise<number> {
   const log = createLogger({ level: config.log.level })
+  const supervisor = createSupervisor({ env: process.env, clock: systemClock, log })
+  const hadTerminal = isatty(terminal)
   const stop = nextSignal()
+  let { level } = config.log
+  let reload = async () => {} // what a start reads is new enough
+  let hasHungUp = false // a terminal says it to its programs more than once
+  process.on('SIGHUP', () => {
+    if (hasHungUp) return
+    hasHungUp = hadTerminal && !isatty(terminal)
+    if (!hasHungUp) return void reload()
+    log.setLevel('silent') // where it would write is gone
+    process.kill(process.pid, 'SIGTERM')
+  })
   try {
     const server = await startServer(config, { log, version })
+    const status = `serving at ${server.urls.join(', ')}`
     log.info('start', { version, urls: server.urls, store: config.store.path, upstreams: [...config.upstreams.keys()] })
     log.flush()
-    if (process.stderr.isTTY || config.log.level !== 'silent') greet(server.urls[0]!, config)
+
+    reload = async () => {
+      await supervisor.reloading()
+      try {
+        const next = reread()
+        const waiting = await server.reload(next)
+        level = next.log.level
+        log.info('reload', { upstreams: [...next.upstreams.keys()] })
+        if (waiting.length > 0)
+          log.warn('reload.restart', { settings: waiting, why: 'these are others now, from the next start on' })
+      } catch (error) {
+        const mistakes = isFault(error, 'config-invalid') ? error.details.mistakes : [error]
+        for (const mistake of mistakes) log.error('reload.refused', { mistake, why: 'the settings of before stay in use' })
+      }
+      log.flush()
+      log.setLevel(level)
+      await supervisor.ready(status)
+    }
+
+    await supervisor.ready(status)
+    supervisor.watch((patienceMs) => answersHealthy(commandSocket(config), patienceMs))
+    if (process.stderr.isTTY || config.log.level !== 'silent') process.stderr.write(printGreeting(server.urls[0]!, config))
     log.info('stop', { signal: await stop })
     process.once('SIGTERM', () => process.exit(1)).once('SIGINT', () => process.exit(1))
+    await supervisor.stopping()
     await server.close()
     return 0
   } finally {
+    await supervisor.close()
     log.flush()
   }
 }
@@ -24,23 +74,4 @@ function nextSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve)
   })
-}
-
-/** For the person who typed the command: standard output belongs to the log. */
-function greet(url: string, config: Config): void {
-  const { host } = new URL(url)
-  const name = config.upstreams.has('docker.io' as never)
-    ? 'docker.io/library/alpine:3.20'
-    : `${[...config.upstreams.keys()][0]}/NAME:TAG`
-  process.stderr.write(
-    [
-      `Forebay listens on ${url} and keeps everything in ${config.store.path}`,
-      'Try it, from another shell:',
-      `  apptainer pull --no-https docker://${host}/${name}`,
-      `  skopeo copy --src-tls-verify=false docker://${host}/${name} dir:pulled`,
-      `  podman pull --tls-verify=false ${host}/${name}`,
-      `  curl ${url}/v2/${name.replace(/:([^:]*)$/, '/manifests/$1')}`,
-      '',
-    ].join('\n'),
-  )
 }
