@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto'
 import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
+import { request as httpsRequest } from 'node:https'
 import { connect } from 'node:net'
+import type { ConnectionOptions } from 'node:tls'
+import { trustedAuthorities } from './tls.ts'
 
 /** An answer as the wire gave it: nothing decoded, nothing followed, nothing retried. */
 export interface Reply {
@@ -19,6 +22,7 @@ export interface AskOptions {
   readonly headers?: OutgoingHttpHeaders
   readonly signal?: AbortSignal
   readonly body?: string
+  readonly tls?: ConnectionOptions // for https; the authorities of these tests are trusted
 }
 
 /** A reply whose body is read as a test likes. */
@@ -116,9 +120,12 @@ export async function askHashed(
   return { status, headers, rawHeaders, size, end: message.complete ? 'clean' : 'cut', sha256: `sha256:${hash.digest('hex')}` }
 }
 
-function headersOf(url: string, { method = 'GET', headers = {}, signal, body }: AskOptions): Promise<IncomingMessage> {
+function headersOf(url: string, { method = 'GET', headers = {}, signal, body, tls }: AskOptions): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const request = httpRequest(url, { method, headers, signal, agent: false }, resolve)
+    const options = { method, headers, signal, agent: false as const }
+    const request = url.startsWith('https:')
+      ? httpsRequest(url, { ...options, ca: trustedAuthorities(), ...tls }, resolve)
+      : httpRequest(url, options, resolve)
     request.once('error', reject)
     request.end(body)
   })

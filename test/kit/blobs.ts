@@ -18,6 +18,11 @@ export function digestOfBytes(bytes: Uint8Array, algorithm: Algorithm = 'sha256'
   return digestOf(algorithm, createHash(algorithm).update(bytes).digest('hex'))
 }
 
+/** The digits alone, as files of checksums have them. */
+export function hexOfBytes(bytes: Uint8Array, algorithm: Algorithm = 'sha256'): string {
+  return createHash(algorithm).update(bytes).digest('hex')
+}
+
 export function content(bytes: Uint8Array, mediaType = 'application/octet-stream', algorithm: Algorithm = 'sha256'): Content {
   return { bytes: Buffer.from(bytes), digest: digestOfBytes(bytes, algorithm), mediaType }
 }

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { ask } from './ask.ts'
 import { type Running, readMetric } from './house.ts'
@@ -8,10 +9,13 @@ import { type HouseSettings, writeSettings } from './settings.ts'
 
 /** A house as an operator runs it: a process of its own. */
 export interface HouseProcess extends Running {
+  readonly pid: number
   /** All it has written to standard output and standard error. */
   output(): string
   /** Sends the signal and settles with the exit code once it is gone; undefined when the signal ended it. */
   kill(signal: 'SIGKILL' | 'SIGTERM' | 'SIGINT'): Promise<number | undefined>
+  /** Writes these settings, or that text, and tells it to read them. */
+  reload(settings: HouseSettings | string): Promise<void>
   /** Ends it politely if it still runs. Its store is deleted, unless the test brought its own. */
   stop(): Promise<void>
 }
@@ -67,12 +71,17 @@ export async function startHouseProcess({ under = [], ...settings }: ProcessSett
     throw error
   }
   return {
+    pid: child.pid!,
     url,
     host: new URL(url).host,
     storePath: written.storePath,
     metric: (name, labels) => readMetric(url, name, labels),
     output,
     kill,
+    async reload(next) {
+      await (typeof next === 'string' ? writeFile(written.file, next) : written.rewrite(next))
+      child.kill('SIGHUP')
+    },
     stop,
     [Symbol.asyncDispose]: stop,
   }

@@ -1,7 +1,7 @@
 import { startServer } from '../../src/boot/server.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import type { Clock } from '../../src/system/clock.ts'
-import { createLogger } from '../../src/system/log.ts'
+import { createLogger, type Logger } from '../../src/system/log.ts'
 import { ask } from './ask.ts'
 import { watchRequests } from './open-requests.ts'
 import { type HouseSettings, writeSettings } from './settings.ts'
@@ -21,16 +21,18 @@ export interface Running extends AsyncDisposable {
 export interface House extends Running {
   /** Settles once so many requests are being answered at once. */
   requestsOpen(count: number): Promise<void>
+  /** Has it read these settings while it runs, as SIGHUP does; the names of those that wait for a restart. */
+  reload(settings: HouseSettings): Promise<readonly string[]>
   /** Its store is deleted, unless the test brought its own or wants to `keep` it until the next `stop`. */
   stop(options?: { readonly keep?: boolean }): Promise<void>
 }
 
 /** Everything real but the process: settings from a file, a listener on loopback. `clock` may be a hand-driven one. */
-export async function startHouse(settings: HouseSettings, clock?: Clock): Promise<House> {
+export async function startHouse(settings: HouseSettings, clock?: Clock, told?: Logger): Promise<House> {
   const written = await writeSettings({ ...settings, more: { drainTimeout: '1s', ...settings.more } }, 0)
   const config = loadConfig(written.file, { ...settings.env })
   const log = createLogger({ level: process.env.FOREBAY_TEST_LOG === undefined ? 'silent' : 'debug', fd: 2 })
-  const server = await startServer(config, { log, version: '0.0.0-test', clock }).catch(async (error) => {
+  const server = await startServer(config, { log: told ?? log, version: '0.0.0-test', clock }).catch(async (error) => {
     await written.remove()
     throw error
   })
@@ -54,6 +56,10 @@ export async function startHouse(settings: HouseSettings, clock?: Clock): Promis
     storePath: written.storePath,
     metric: (name, labels) => readMetric(url, name, labels),
     requestsOpen: requests.open,
+    async reload(next) {
+      await written.rewrite({ ...next, more: { drainTimeout: '1s', ...next.more } })
+      return server.reload(loadConfig(written.file, { ...next.env }))
+    },
     stop,
     [Symbol.asyncDispose]: () => stop(),
   }

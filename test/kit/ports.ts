@@ -31,6 +31,14 @@ export function listenOn(
   })
 }
 
+/** Could one listen there now? */
+export async function isFree(port: number, address: string): Promise<boolean> {
+  const server = createServer()
+  const isListening = await listenOn(server, port, address).catch(() => false)
+  if (isListening) await new Promise((done) => server.close(done))
+  return isListening
+}
+
 /** A loopback port that nothing listens on, nor soon will. */
 export async function deadPort(): Promise<number> {
   const server = createServer()

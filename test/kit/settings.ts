@@ -12,7 +12,7 @@ export interface UpstreamSettings {
 /** The settings file of a house under test, less what every one has. */
 export interface HouseSettings {
   readonly upstreams: Readonly<Record<string, UpstreamSettings>>
-  readonly defaults?: { readonly oci: string }
+  readonly defaults?: { readonly [kind in 'oci' | 'library' | 'shub']?: string }
   readonly outbound?: Readonly<Record<string, unknown>>
   readonly storePath?: string // kept when the house stops; a folder of its own unless said
   readonly env?: Readonly<Record<string, string>>
@@ -23,6 +23,8 @@ export interface HouseSettings {
 export interface WrittenSettings {
   readonly file: string
   readonly storePath: string
+  /** Writes others into the same file. */
+  rewrite(settings: HouseSettings): Promise<void>
   /** Deletes the file, and the store unless the test brought its own. */
   remove(): Promise<void>
 }
@@ -32,7 +34,13 @@ export async function writeSettings(settings: HouseSettings, port: number): Prom
   const storePath = settings.storePath ?? join(folder.path, 'store')
   await mkdir(storePath, { recursive: true })
   const file = join(folder.path, 'settings.yaml')
-  const document = {
+  const write = (settings: HouseSettings) => writeFile(file, stringify(documentOf(settings, storePath, port)))
+  await write(settings)
+  return { file, storePath, rewrite: write, remove: async () => folder[Symbol.asyncDispose]() }
+}
+
+function documentOf(settings: HouseSettings, storePath: string, port: number): object {
+  return {
     listen: { host: '127.0.0.1', port },
     store: { path: storePath },
     upstreams: Object.fromEntries(Object.entries(settings.upstreams).map(([name, one]) => [name, { kind: 'oci', ...one }])),
@@ -41,6 +49,4 @@ export async function writeSettings(settings: HouseSettings, port: number): Prom
     drainTimeout: '5s',
     ...settings.more,
   }
-  await writeFile(file, stringify(document))
-  return { file, storePath, remove: async () => folder[Symbol.asyncDispose]() }
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../../src/system/clock.ts'
+import type { Logger } from '../../src/system/log.ts'
 import { createFakeUpstream, type FakeUpstream, type FakeUpstreamOptions } from './fake-upstream.ts'
 import { type House, type HouseSettings, startHouse, type UpstreamSettings } from './house.ts'
 
@@ -18,9 +19,10 @@ export interface WorldOptions {
   readonly settings?: Partial<UpstreamSettings> // of the upstream
   readonly house?: Partial<HouseSettings>
   readonly clock?: Clock
+  readonly log?: Logger
 }
 
-export async function createWorld({ upstream: options, settings, house: more, clock }: WorldOptions = {}): Promise<World> {
+export async function createWorld({ upstream: options, settings, house: more, clock, log }: WorldOptions = {}): Promise<World> {
   const upstream = await createFakeUpstream(options)
   try {
     const house = await startHouse(
@@ -31,6 +33,7 @@ export async function createWorld({ upstream: options, settings, house: more, cl
         outbound: { allow: [upstream.cdn.host], ...more?.outbound },
       },
       clock,
+      log,
     )
     return {
       house,

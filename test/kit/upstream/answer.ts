@@ -52,9 +52,9 @@ export async function send(answer: () => Answer, exchange: Exchange): Promise<vo
 
 function bend(right: Answer, request: IncomingMessage, fault: Fault): Answer {
   if (fault.status !== undefined || fault.body !== undefined) return replaced(right, fault)
-  const whole = flip(right.bytes, fault.flipAt)
-  const cut = right.ranged && !fault.ignoreRange ? cutOut(whole, request, right.headers) : undefined
-  let { status, bytes } = cut ?? { status: right.status, bytes: whole }
+  const cut = right.ranged && !fault.ignoreRange ? cutOut(right.bytes, request, right.headers) : undefined
+  let { status, bytes } = cut ?? right
+  bytes = flip(bytes, cut?.start ?? 0, fault.flipAt)
   const headers: OutgoingHttpHeaders = { ...right.headers, ...cut?.headers }
   if (fault.etag !== undefined) headers.etag = fault.etag
   if (fault.contentRange !== undefined && status === 206) headers['content-range'] = fault.contentRange
@@ -78,22 +78,31 @@ function replaced(right: Answer, fault: Fault): Answer {
   }
 }
 
-function cutOut(bytes: Uint8Array, request: IncomingMessage, headers: OutgoingHttpHeaders): Answer | undefined {
+interface CutOut extends Answer {
+  readonly start: number
+}
+
+function cutOut(bytes: Uint8Array, request: IncomingMessage, headers: OutgoingHttpHeaders): CutOut | undefined {
   const validator = request.headers['if-range']
-  if (validator !== undefined && validator !== headers.etag) return undefined
+  const isSame = [headers.etag, headers['last-modified']].some((own) => own === validator)
+  if (validator !== undefined && !isSame) return undefined
   const spec = parseRange(request.headers.range)?.[0]
   if (!spec) return undefined
   const range = satisfy(spec, bytes.length)
-  if (!range) return { status: 416, bytes: new Uint8Array(), headers: { 'content-range': `bytes */${bytes.length}` } }
+  if (!range) return { status: 416, start: 0, bytes: new Uint8Array(), headers: { 'content-range': `bytes */${bytes.length}` } }
   return {
     status: 206,
+    start: range.start,
     bytes: bytes.subarray(range.start, range.end),
     headers: { 'content-range': printContentRange(range, bytes.length) },
   }
 }
 
-function flip(bytes: Uint8Array, at: number | undefined): Uint8Array {
-  if (at === undefined) return bytes
+/** One byte wrong, where the body, which begins at `start` in the blob, holds it. */
+function flip(bytes: Uint8Array, start: number, flipAt: Fault['flipAt']): Uint8Array {
+  if (flipAt === undefined) return bytes
+  const at = (typeof flipAt === 'number' ? flipAt : flipAt(start)) - start
+  if (at < 0 || at >= bytes.length) return bytes
   const wrong = Buffer.from(bytes)
   wrong[at] = wrong[at]! ^ 0xff
   return wrong

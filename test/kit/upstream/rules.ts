@@ -13,7 +13,7 @@ export interface Where {
 /** The three doors of a fake upstream. */
 export type Place = 'registry' | 'cdn' | 'realm'
 
-/** What one answer does wrong. Offsets `flipAt` count in the whole blob, the others in the body of that answer. */
+/** What one answer does wrong. `flipAt` counts in the whole blob, the other offsets in the body of that answer. */
 export interface Fault {
   // before an answer
   readonly reset?: boolean // the socket is destroyed without a word
@@ -31,7 +31,7 @@ export interface Fault {
   readonly etag?: string
   readonly gzip?: boolean // Content-Encoding: gzip, asked for or not
   // the body
-  readonly flipAt?: number
+  readonly flipAt?: number | ((start: number) => number) // told where the body begins in the blob
   readonly cutAfter?: number // bytes, then the socket is destroyed
   readonly stallAfter?: number // bytes, then `stallMs` or for ever
   readonly stallMs?: number

@@ -68,6 +68,15 @@ test('a flipped byte is one byte, counted in the whole blob also for a range', a
   expect(part.body[1]).not.toBe(layer.bytes[5_000])
 })
 
+test('where the byte is flipped may depend on where an answer begins', async () => {
+  const url = await withLayer()
+  upstream.fault({ path: '/blobs/' }, { flipAt: (start) => start + 3 })
+  for (const start of [0, 5_000]) {
+    const { body } = await ask(url, { headers: { range: `bytes=${start}-${start + 99}` } })
+    expect(body.findIndex((byte, at) => byte !== layer.bytes[start + at])).toBe(3)
+  }
+})
+
 test('lies about length are told as asked', async () => {
   const url = await withLayer()
   const size = layer.bytes.length
