@@ -180,6 +180,26 @@ describe('fields of a blob that mirrors hold', () => {
     expect(files[0]!.urls.map(({ priority }) => priority)).toEqual([1, 2])
   })
 
+  test('and its document name us alone once all mirrors went down', async () => {
+    await using world = await createMirroredWorld([{}, {}], withLogin)
+    const others = Array.from({ length: 3 }, (_, at) => blob(KiB, `all down ${at}`))
+    for (const place of [world.upstream, ...world.mirrors]) place.pushBlob('lab/tool', big, ...others)
+    const url = world.blob('lab/tool', big.digest)
+    expect((await ask(url)).sha256).toBe(big.digest)
+    await ask(world.meta4(big.digest))
+    await expect.poll(async () => duplicates(await ask(url, { method: 'HEAD' })).length).toBe(2)
+    for (const mirror of world.mirrors) await mirror.refuse()
+    // Questions for other blobs show that nobody is there.
+    for (const { digest } of others) {
+      await ask(world.blob('lab/tool', digest), { method: 'HEAD' })
+      await ask(world.meta4(digest))
+    }
+    expect(duplicates(await ask(url, { method: 'HEAD' }))).toEqual([])
+    const { files } = readMetalink(await ask(world.meta4(big.digest)), world.house.url)
+    const [hex] = big.digest.split(':').slice(1)
+    expect(files[0]!.urls).toEqual([{ url: `${world.house.url}/blobs/sha256/${hex}`, priority: 1, location: undefined }])
+  })
+
   test('have no duplicate where no place but us is known', async () => {
     await using world = await createMirroredWorld([], withLogin)
     world.upstream.pushBlob('lab/tool', big)

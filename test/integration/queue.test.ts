@@ -66,6 +66,7 @@ test('a full queue is a 503 that says when to come back, while what is held and 
   const refused = await ask(url(3))
   expect([refused.status, refused.end, errorCodes(refused).length]).toEqual([503, 'clean', 1])
   expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0)
+  expect(refused.headers.link).toMatch(/\.meta4>; rel=describedby/) // the upstream said that it has it: perhaps others do
   expect((await ask(url(0))).sha256).toBe(layers[0]!.digest)
   const joiner = await open(url(1))
   expect((await joiner.atLeast(MiB - 1)).length).toBeGreaterThan(0)

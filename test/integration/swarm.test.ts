@@ -1,58 +1,17 @@
-import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { printMetalink4 } from '../../src/formats/metalink4.ts'
 import { ask } from '../kit/ask.ts'
 import { blob, MiB } from '../kit/blobs.ts'
+import { describeBlob, hashesOf, telling } from '../kit/described-blob.ts'
 import { untilHeld, wrongBlobsOn } from '../kit/disk.ts'
 import type { FakeUpstream } from '../kit/fake-upstream.ts'
 import { startHouse } from '../kit/house.ts'
 import { expectNoLeaks } from '../kit/leaks.ts'
 import { createMirroredWorld, type MirroredWorld } from '../kit/mirrored-world.ts'
-import type { Fault } from '../kit/upstream/rules.ts'
 import { lab, urlsOf } from '../kit/world.ts'
 
 expectNoLeaks()
 
 const layer = blob(40 * MiB + 4321, 'from many')
-const length = MiB
-const described = '/described.meta4'
-
-function pieces(flipped?: number): Uint8Array {
-  const hashes: Buffer[] = []
-  for (let at = 0; at < layer.bytes.length; at += length)
-    hashes.push(
-      createHash('sha256')
-        .update(layer.bytes.subarray(at, at + length))
-        .digest(),
-    )
-  const all = new Uint8Array(Buffer.concat(hashes))
-  if (flipped !== undefined) all[flipped * 32]! ^= 1
-  return all
-}
-
-const documentOf = (urls: readonly string[], hashes = pieces()) =>
-  printMetalink4({
-    generator: 'test/1',
-    origin: 'http://mirrors.example/described.meta4',
-    published: 0,
-    updated: 0,
-    files: [
-      {
-        name: 'layer',
-        size: layer.bytes.length,
-        digests: [layer.digest as never],
-        pieces: { length, algorithm: 'sha256', hashes },
-        urls: urls.map((url, at) => ({ url, priority: at + 1 })),
-      },
-    ],
-  })
-
-/** Answers with the blob tell of the document, besides what else they do. */
-function telling(server: FakeUpstream, document: string | Buffer, fault: Fault = {}): void {
-  const link = `<${server.url}${described}>; rel=describedby; type="application/metalink4+xml"`
-  server.fault({ path: described }, { status: 200, headers: { 'content-type': 'application/metalink4+xml' }, body: document })
-  server.fault({ path: layer.digest, method: 'GET' }, { ...fault, headers: { link } })
-}
 
 async function mirrored(count: number): Promise<MirroredWorld> {
   const world = await createMirroredWorld(Array.from({ length: count }, () => ({})))
@@ -73,7 +32,7 @@ async function expectRight(world: MirroredWorld, readers = 1): Promise<void> {
 describe('a blob whose first source tells of a metalink with pieces', () => {
   test('comes from all the places at once, each byte once', async () => {
     await using world = await mirrored(3)
-    telling(world.mirrors[0]!, documentOf(places(world)))
+    telling(world.mirrors[0]!, layer.digest, describeBlob(layer, places(world)))
     for (const mirror of world.mirrors.slice(1)) mirror.fault({ path: layer.digest }, { bytesPerSecond: 40 * MiB })
     await expectRight(world, 10)
     const sent = sentBy(world)
@@ -86,7 +45,7 @@ describe('a blob whose first source tells of a metalink with pieces', () => {
   test('is right for every reader though one place flips a byte and another dies', async () => {
     await using world = await mirrored(4)
     const [first, flips, dies, slow] = world.mirrors as [FakeUpstream, FakeUpstream, FakeUpstream, FakeUpstream]
-    telling(first, documentOf(places(world)), { bytesPerSecond: 20 * MiB })
+    telling(first, layer.digest, describeBlob(layer, places(world)), { bytesPerSecond: 20 * MiB })
     flips.fault({ path: layer.digest, method: 'GET' }, { flipAt: 17 * MiB + 5 })
     dies.fault({ path: layer.digest, method: 'GET' }, { cutAfter: 700_000 })
     slow.fault({ path: layer.digest, method: 'GET' }, { bytesPerSecond: MiB })
@@ -95,7 +54,7 @@ describe('a blob whose first source tells of a metalink with pieces', () => {
 
   test('is right though the hashes of the document are wrong: the digest alone decides', async () => {
     await using world = await mirrored(2)
-    telling(world.mirrors[0]!, documentOf(places(world), pieces(7)))
+    telling(world.mirrors[0]!, layer.digest, describeBlob(layer, places(world), hashesOf(layer, 7)))
     await expectRight(world)
   })
 
@@ -103,21 +62,26 @@ describe('a blob whose first source tells of a metalink with pieces', () => {
     ['is no XML', 'hello'],
     ['has a DOCTYPE', '<!DOCTYPE x [<!ENTITY a "aaaa">]><metalink xmlns="urn:ietf:params:xml:ns:metalink">&a;</metalink>'],
     ['is two megabytes long', `<metalink xmlns="urn:ietf:params:xml:ns:metalink">${' '.repeat(2 * MiB)}</metalink>`],
-    ['is of another file', documentOf(['http://127.0.0.1:1/x']).replaceAll(layer.digest.slice(7), 'a'.repeat(64))],
+    ['is of another file', describeBlob(layer, ['http://127.0.0.1:1/x']).replaceAll(layer.digest.slice(7), 'a'.repeat(64))],
     [
       'names places that must not be dialled',
-      documentOf(['http://169.254.169.254/latest', 'http://127.0.0.1:1/secret', 'http://[::1]:1/x', 'http://10.1.2.3/x']),
+      describeBlob(layer, [
+        'http://169.254.169.254/latest',
+        'http://127.0.0.1:1/secret',
+        'http://[::1]:1/x',
+        'http://10.1.2.3/x',
+      ]),
     ],
   ])('comes from the source that told of it where the document %s', async (_, document) => {
     await using world = await mirrored(1)
-    telling(world.mirrors[0]!, document)
+    telling(world.mirrors[0]!, layer.digest, document)
     await expectRight(world)
     expect(world.mirrors[0]!.bytesSent(layer.digest)).toBeLessThan(1.3 * layer.bytes.length)
   })
 
   test('sends no credentials to the places it was told of', async () => {
     await using world = await mirrored(2)
-    telling(world.mirrors[0]!, documentOf(places(world)))
+    telling(world.mirrors[0]!, layer.digest, describeBlob(layer, places(world)))
     const reply = await ask(world.blob('lab/tool', layer.digest), { headers: { authorization: 'Basic bWU6c2VjcmV0' } })
     expect(reply.sha256).toBe(layer.digest)
     for (const mirror of world.mirrors) for (const { headers } of mirror.requests) expect(headers.authorization).toBeUndefined()
