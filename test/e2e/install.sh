@@ -16,11 +16,12 @@ base=$cache/base.tar
 log=$cache/install.log
 policy=/usr/sbin/policy-rc.d
 
-packages=(docker-registry nginx skopeo podman containerd debootstrap wrk apache2-utils ca-certificates zstd aria2 libxml2-utils)
+packages=(docker-registry nginx skopeo podman containerd debootstrap wrk apache2-utils ca-certificates zstd aria2 libxml2-utils gnupg
+  wget2 davix)
 units=(docker-registry.service nginx.service containerd.service podman.service podman.socket podman-restart.service
   podman-auto-update.service podman-auto-update.timer)
-client_packages=(apptainer squashfs-tools squashfuse skopeo oras crane aria2 curl)
-client_commands=(apptainer mksquashfs squashfuse skopeo oras crane aria2c curl)
+client_packages=(apptainer squashfs-tools squashfuse skopeo oras crane aria2 wget2 curl)
+client_commands=(apptainer mksquashfs squashfuse skopeo oras crane aria2c wget2 curl)
 
 say() { printf 'install: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }

@@ -13,7 +13,7 @@ import { describeWith, mustUse, use } from './kit/tools.ts'
 /** A server behind an uplink of 64 MB/s, so that there is a middle of a transfer to interrupt. */
 const test = plain
   .extend('front', async ({ work, upstream }, { onCleanup }): Promise<Front> => {
-    const front = await startFront(work, upstream.url, '64m')
+    const front = await startFront(work, { origin: upstream.url, rate: '64m' })
     onCleanup(() => front[Symbol.asyncDispose]())
     return front
   })

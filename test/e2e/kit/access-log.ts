@@ -10,6 +10,8 @@ export interface Asked {
   readonly bytes: number
   /** The Range field, where the log has it. */
   readonly range?: string
+  /** The client, where the log has it. */
+  readonly agent?: string
 }
 
 export interface AccessLog {

@@ -23,6 +23,10 @@ export interface ForebayPlan {
   readonly upstreams: Readonly<Record<string, object>>
   readonly env?: Readonly<Record<string, string>>
   readonly name?: string
+  /** Where else it listens. */
+  readonly alsoAt?: readonly { readonly host: string; readonly port: number }[]
+  /** Further sections of the settings file. */
+  readonly more?: Readonly<Record<string, unknown>>
 }
 
 const project = join(import.meta.dirname, '..', '..', '..')
@@ -36,11 +40,12 @@ export async function startForebay(work: WorkDir, plan: ForebayPlan): Promise<Fo
   const log = join(folder, 'forebay.log')
   const settings = join(folder, 'forebay.yaml')
   const sections = {
-    listen: { host: '127.0.0.1', port },
+    listen: [{ host: '127.0.0.1', port }, ...(plan.alsoAt ?? [])],
     store: { path: store },
     records: { url: `sqlite:${join(folder, 'records.db')}` },
     upstreams: plan.upstreams,
     defaults: { oci: Object.keys(plan.upstreams)[0] },
+    ...plan.more,
   }
   // JSON is YAML.
   await writeFile(settings, JSON.stringify(sections, undefined, 2))

@@ -12,10 +12,18 @@ export interface Front extends AsyncDisposable {
   start(): Promise<void>
 }
 
-/** `rate` is in bytes per second for one connection, as nginx writes sizes (`64m`). */
-export async function startFront(work: WorkDir, origin: string, rate: string, name = 'front'): Promise<Front> {
-  const folder = await work.folder(name)
-  const port = await freePort()
+export interface FrontPlan {
+  readonly origin: string
+  /** Bytes per second for one connection, as nginx writes sizes (`64m`). */
+  readonly rate: string
+  readonly name?: string
+  /** A free one unless said. */
+  readonly port?: number
+}
+
+export async function startFront(work: WorkDir, { origin, rate, ...plan }: FrontPlan): Promise<Front> {
+  const folder = await work.folder(plan.name ?? 'front')
+  const port = plan.port ?? (await freePort())
   const url = `http://127.0.0.1:${port}`
   const logFile = `${folder}/access.log`
   await writeFile(logFile, '')
@@ -23,7 +31,7 @@ export async function startFront(work: WorkDir, origin: string, rate: string, na
     daemon off; master_process off; pid ${folder}/pid; user root;
     events { worker_connections 256; }
     http {
-      log_format asked escape=json '{"method":"$request_method","path":"$request_uri","status":$status,"bytes":$body_bytes_sent,"range":"$http_range"}';
+      log_format asked escape=json '{"method":"$request_method","path":"$request_uri","status":$status,"bytes":$body_bytes_sent,"range":"$http_range","agent":"$http_user_agent"}';
       access_log ${logFile} asked;
       client_body_temp_path ${folder}/body; proxy_temp_path ${folder}/proxy;
       fastcgi_temp_path ${folder}/fastcgi; uwsgi_temp_path ${folder}/uwsgi; scgi_temp_path ${folder}/scgi;
@@ -47,7 +55,9 @@ export async function startFront(work: WorkDir, origin: string, rate: string, na
     })
   let daemon: Daemon | undefined = await start()
   const mark = async (text: string): Promise<void> => {
-    await answers(`${url}/v2/?${text}`, [200, 401])
+    // Without a listener nothing new is logged; the mark is then written by the one who asks.
+    if (daemon === undefined) await writeFile(logFile, `${JSON.stringify({ path: text, range: '' })}\n`, { flag: 'a' })
+    else await answers(`${url}/v2/?${text}`, [200, 401])
   }
   const front: Front = {
     url,

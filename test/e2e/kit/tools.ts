@@ -13,10 +13,13 @@ const machine = {
   ctr: 'ctr',
   htpasswd: 'htpasswd',
   'aria2c 1.36': 'aria2c',
+  'wget2 1.99': 'wget2',
+  'davix-get': 'davix-get',
+  wget: 'wget',
 } as const
 
 /** Current releases, in the root directory that install.sh makes and client.sh enters. */
-const current = { apptainer: '', skopeo: '', oras: '', crane: '', aria2c: '', curl: '' } as const
+const current = { apptainer: '', skopeo: '', oras: '', crane: '', aria2c: '', wget2: '', curl: '', bash: '' } as const
 
 export type Tool = keyof typeof machine | keyof typeof current | 'base image'
 
