@@ -7,7 +7,14 @@ import { herd, single } from './figures/herd.ts'
 import { herdPaced } from './figures/herd-paced.ts'
 import { hotBlob } from './figures/hot-blob.ts'
 import { hotManifest } from './figures/hot-manifest.ts'
+import { libraryHerd } from './figures/library-herd.ts'
+import { libraryPull } from './figures/library-pull.ts'
 import { memory } from './figures/memory.ts'
+import { metalinkCold } from './figures/metalink-cold.ts'
+import { metalinkWarm } from './figures/metalink-warm.ts'
+import { mirrors } from './figures/mirrors.ts'
+import { mirrorsBad } from './figures/mirrors-bad.ts'
+import { pieceCost } from './figures/piece-cost.ts'
 import { start } from './figures/start.ts'
 import { type Options, parseOptions, usage } from './options.ts'
 import { describeMachine } from './report/machine.ts'
@@ -16,7 +23,22 @@ import { printTable } from './report/table.ts'
 import { findTools, type Tools } from './servers/tools.ts'
 import { startUpstream } from './upstream/upstream.ts'
 
-const figures: readonly Figure[] = [herdPaced, herd, single, hotBlob, hotManifest, memory, start]
+const figures: readonly Figure[] = [
+  herdPaced,
+  herd,
+  single,
+  mirrors,
+  mirrorsBad,
+  pieceCost,
+  hotBlob,
+  hotManifest,
+  metalinkWarm,
+  metalinkCold,
+  libraryPull,
+  libraryHerd,
+  memory,
+  start,
+]
 
 interface Report {
   readonly rows: (Row & { readonly figure: string })[]
@@ -76,11 +98,12 @@ async function measureAll({ scale, only, profile }: Options, tools: Tools): Prom
   return report
 }
 
-function absent({ nginx, dockerRegistry, wrk }: Tools): string[] {
+function absent({ nginx, dockerRegistry, wrk, apptainer }: Tools): string[] {
   return [
     ...(nginx ? [] : ['nginx is not installed: nothing is compared with it']),
     ...(dockerRegistry ? [] : ['docker-registry is not installed: nothing is compared with it']),
     ...(wrk ? [] : ['wrk is not installed: requests a second are counted by a slower client']),
+    ...(apptainer ? [] : ['apptainer is not installed (as root: bash test/e2e/install.sh): library-pull is left out']),
   ]
 }
 

@@ -1,11 +1,14 @@
 import { parseArgs } from 'node:util'
 
-/** How much is measured. The short one shows the direction within two minutes; only the full one holds against the targets. */
+/** How much is measured. The short one shows the direction within some minutes; only the full one holds against the targets. */
 export interface Scale {
   readonly runs: number // rounds of each figure; a figure is their median
   readonly blobBytes: number
+  readonly mirroredBytes: number // of a blob from several places, or in known pieces
   readonly pacedBytesPerSecond: number // of the upstream's line, where it is paced
   readonly herd: number // clients that ask for one blob at once
+  readonly sifBytes: number // of an image that a real client pulls from a library
+  readonly librarySifBytes: number // of one that a herd pulls
   readonly requestSeconds: number // of one measurement of requests a second
   readonly readers: number // slow ones, while memory is watched
   readonly readBytes: number // of the blob that they read
@@ -19,8 +22,11 @@ const MiB = 1024 * 1024
 const full: Scale = {
   runs: 5,
   blobBytes: 512 * MiB,
+  mirroredBytes: 256 * MiB,
   pacedBytesPerSecond: 60e6,
   herd: 64,
+  sifBytes: 2048 * MiB,
+  librarySifBytes: 128 * MiB,
   requestSeconds: 5,
   readers: 500,
   readBytes: 8 * 1024 * MiB,
@@ -32,6 +38,9 @@ const short: Scale = {
   ...full,
   runs: 2,
   blobBytes: 96 * MiB,
+  mirroredBytes: 64 * MiB,
+  sifBytes: 256 * MiB,
+  librarySifBytes: 64 * MiB,
   requestSeconds: 1,
   readBytes: 2 * 1024 * MiB,
   watchSeconds: 15,

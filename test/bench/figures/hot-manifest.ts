@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { documentAt } from '../load/document.ts'
 import { requestsPerSecond } from '../load/requests.ts'
 import { type Row, relativeRow } from '../report/row.ts'
 import { startDockerRegistry } from '../servers/docker-registry.ts'
@@ -53,10 +54,4 @@ async function measure(bench: Bench): Promise<readonly Row[]> {
       (ratio) => ratio >= 30,
     ),
   ]
-}
-
-async function documentAt(url: string, accept: string): Promise<Buffer> {
-  const answer = await fetch(url, { headers: { accept }, signal: AbortSignal.timeout(20_000) })
-  if (answer.status !== 200) throw new Error(`GET ${url} was answered ${answer.status}`)
-  return Buffer.from(await answer.arrayBuffer())
 }

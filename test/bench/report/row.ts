@@ -31,6 +31,11 @@ export function relativeRow(facts: Facts, target: string, meets: (ratio: number)
   return { ...facts, target, ratio, met: ratio === undefined ? undefined : meets(ratio) }
 }
 
+/** A figure that is only told. */
+export function plainRow(facts: Facts): Row {
+  return { ...facts, target: '-', ratio: ratioOf(facts) }
+}
+
 function ratioOf({ ours, peer }: Facts): number | undefined {
   return peer === undefined || peer.values.length === 0 ? undefined : pairedRatio(ours, peer.values)
 }

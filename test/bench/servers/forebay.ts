@@ -6,17 +6,33 @@ const project = join(import.meta.dirname, '..', '..', '..')
 
 export interface ForebayOptions {
   readonly nodeOptions: readonly string[]
+  readonly mirrors?: readonly number[] // ports, in the order of the settings
+  /** The upstream is a library too, and meant where none is named. */
+  readonly isLibrary?: boolean
+  /** It listens on every address and has no public URL: clients are sent nowhere else. */
+  readonly isNameless?: boolean
 }
 
 /** Forebay over the store in `folder`, as an operator runs it, without a line for each request. */
-export async function startForebay(folder: string, upstreamPort: number, { nodeOptions }: ForebayOptions): Promise<Server> {
+export async function startForebay(
+  folder: string,
+  upstreamPort: number,
+  { nodeOptions, mirrors = [], isLibrary = false, isNameless = false }: ForebayOptions,
+): Promise<Server> {
   await mkdir(folder, { recursive: true })
   const port = await freePort()
   const settings = {
-    listen: { host: '127.0.0.1', port },
+    listen: { host: isNameless ? '0.0.0.0' : '127.0.0.1', port },
     store: { path: storeOf(folder) },
-    upstreams: { [upstreamName]: { kind: 'oci', url: `http://127.0.0.1:${upstreamPort}` } },
-    defaults: { oci: upstreamName },
+    upstreams: {
+      [upstreamName]: {
+        kind: 'oci',
+        url: `http://127.0.0.1:${upstreamPort}`,
+        mirrors: mirrors.map((port) => ({ url: `http://127.0.0.1:${port}` })),
+      },
+      ...(isLibrary && { [libraryName]: { kind: 'library', url: `http://127.0.0.1:${upstreamPort}` } }),
+    },
+    defaults: { oci: upstreamName, ...(isLibrary && { library: libraryName }) },
     log: { level: 'warn', access: false },
   }
   // JSON is YAML.
@@ -33,6 +49,7 @@ export async function startForebay(folder: string, upstreamPort: number, { nodeO
 }
 
 export const upstreamName = 'lab'
+const libraryName = 'library'
 export const storeOf = (folder: string): string => join(folder, 'store')
 
 /** Where the store in `folder` has a blob. */

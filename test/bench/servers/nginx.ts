@@ -31,13 +31,18 @@ export interface StaticFile {
   readonly fields?: Readonly<Record<string, string>>
 }
 
-/** nginx sending files by sendfile. */
-export async function startNginxStatic(folder: string, files: readonly StaticFile[]): Promise<Server> {
+/** nginx sending files by sendfile; `others`: paths that it answers with 303 and another of its own. */
+export async function startNginxStatic(
+  folder: string,
+  files: readonly StaticFile[],
+  others: Readonly<Record<string, string>> = {},
+): Promise<Server> {
   const locations = files.map(({ path, file, type, fields = {} }) => {
     const added = Object.entries(fields).map(([name, value]) => `add_header ${name} ${quoted(value)};`)
     return `location = ${path} { alias ${file}; types {} default_type ${type}; etag off; ${added.join(' ')} }`
   })
-  return startNginx(folder, 'nginx file', { http: '', server: locations.join('\n') })
+  const redirects = Object.entries(others).map(([from, to]) => `location = ${from} { return 303 ${to}; }`)
+  return startNginx(folder, 'nginx file', { http: '', server: [...locations, ...redirects].join('\n') })
 }
 
 const quoted = (value: string): string => `'${value.replaceAll(/['\\$]/g, '\\$&')}'`

@@ -10,6 +10,8 @@ export interface Noise {
   /** The content's bytes from `position` on: at most `most`, at least one, none at its end. Views, not copies, but for the first. */
   at(content: Content, position: number, most: number): Buffer
   digest(content: Content): string
+  /** Raw sha-256 of each stretch of `length` bytes, one after the other. */
+  pieces(content: Content, length: number): Buffer
 }
 
 // A prime: no two blocks of a blob at round offsets are alike, so bytes in a wrong place change the digest.
@@ -32,15 +34,22 @@ export function createNoise(): Noise {
     return base.subarray(from, from + Math.min(end - position, period - from))
   }
 
-  function digest(content: Content): string {
+  function hashOf(content: Content, start: number, end: number): Buffer {
     const hash = createHash('sha256')
-    for (let position = 0; position < content.size; ) {
-      const bytes = at(content, position, hashStep)
+    for (let position = start; position < end; ) {
+      const bytes = at(content, position, Math.min(hashStep, end - position))
       hash.update(bytes)
       position += bytes.length
     }
-    return `sha256:${hash.digest('hex')}`
+    return hash.digest()
   }
 
-  return { at, digest }
+  return {
+    at,
+    digest: (content) => `sha256:${hashOf(content, 0, content.size).toString('hex')}`,
+    pieces(content, length) {
+      const starts = Array.from({ length: Math.ceil(content.size / length) }, (_, piece) => piece * length)
+      return Buffer.concat(starts.map((start) => hashOf(content, start, Math.min(content.size, start + length))))
+    },
+  }
 }

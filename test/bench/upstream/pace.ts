@@ -3,7 +3,7 @@ import { now } from '../now.ts'
 
 /** One uplink for all who send: each waits for its turn, and all together never get more than the rate. */
 export interface Pace {
-  /** Settles when so many bytes may be sent. */
+  /** Settles when the line has carried so many bytes. */
   take(bytes: number): Promise<void>
 }
 
@@ -17,7 +17,8 @@ export function createPace(bytesPerSecond: number): Pace {
       const time = now()
       const turn = time - free <= slackMs ? free : time
       free = turn + (bytes * 1000) / bytesPerSecond
-      if (turn - time >= 1) await sleep(turn - time)
+      const wait = free - time
+      if (wait >= 1) await sleep(wait)
     },
   }
 }

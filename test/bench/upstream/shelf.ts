@@ -24,6 +24,7 @@ export interface Shelf {
   publish(order: Order): Published
   manifest(tagOrDigest: string): { readonly bytes: Buffer; readonly digest: string } | undefined
   blob(digest: string): Content | Buffer | undefined
+  layersOf(tag: string): readonly Layer[] | undefined
 }
 
 export const manifestType = 'application/vnd.oci.image.manifest.v1+json'
@@ -31,6 +32,7 @@ export const manifestType = 'application/vnd.oci.image.manifest.v1+json'
 export function createShelf(noise: Noise): Shelf {
   const manifests = new Map<string, { readonly bytes: Buffer; readonly digest: string }>()
   const blobs = new Map<string, Content | Buffer>()
+  const images = new Map<string, readonly Layer[]>()
   let seed = 0
 
   function publish({ tag, sizes }: Order): Published {
@@ -55,10 +57,16 @@ export function createShelf(noise: Noise): Shelf {
     const digest = digestOf(bytes)
     manifests.set(tag, { bytes, digest })
     manifests.set(digest, { bytes, digest })
+    images.set(tag, layers)
     return { tag, digest, mediaType: manifestType, layers }
   }
 
-  return { publish, manifest: (name) => manifests.get(name), blob: (digest) => blobs.get(digest) }
+  return {
+    publish,
+    manifest: (name) => manifests.get(name),
+    blob: (digest) => blobs.get(digest),
+    layersOf: (tag) => images.get(tag),
+  }
 }
 
 const digestOf = (bytes: Buffer): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`
