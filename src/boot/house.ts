@@ -69,6 +69,7 @@ export async function openHouse(first: Config, surroundings: Surroundings): Prom
   /** What was found or made under the earlier settings while the new ones had begun may have been missed by them. */
   async function retire(old: Upper): Promise<void> {
     await old.uses.over()
+    await old.catalog.settled()
     await old.close()
     alive.delete(old)
     upper!.refresh()

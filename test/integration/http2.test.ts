@@ -140,7 +140,23 @@ describe('over HTTP/2', () => {
     expect(await world.house.metric('edge_requests_open')).toBe(1)
     stream.close(constants.NGHTTP2_CANCEL)
     await untilQuiet(world)
+    expect(await world.house.metric('edge_aborts_total')).toBe(1)
     gate.open()
+  })
+
+  test('a client that leaves in the middle lets the transfer end that nobody else wants', async () => {
+    await using world = await createWorld({ house: secure({}, { transfer: { linger: '0s' } }) })
+    const layer = blob(8 * MiB, 'unwanted')
+    world.upstream.pushBlob('lab/tool', layer)
+    world.upstream.fault({ path: layer.digest, method: 'GET' }, { length: 'chunked' }) // who knows how much is still to come
+    const gate = world.upstream.hold({ path: layer.digest, method: 'GET' })
+    gate.release(2 * MiB)
+    await using client = await connectH2(world.house.url)
+    const stream = client.begin(pathOf(world.blob('lab/tool', layer.digest)))
+    await new Promise((go) => stream.once('data', go))
+    stream.close(constants.NGHTTP2_CANCEL)
+    await until(async () => (await world.house.metric('transfer_fills_running')) === 0, 'the transfer has ended', 20_000)
+    expect(world.upstream.bytesSent(layer.digest)).toBeLessThan(layer.bytes.length)
   })
 
   test('clients that stop reading, and leave, give back what they held', async () => {

@@ -106,6 +106,20 @@ describe('settings that are read again', () => {
     })
   })
 
+  test('leave a question alone that was asked under those before', async () => {
+    const tool = image({ seed: 'asked' })
+    first.push('lab/tool', tool, 'v1')
+    const gate = first.hold({ path: /manifests/ })
+    const reply = ask(manifest('v1'))
+    await gate.arrived()
+    await house.reload(at(second))
+    await house.reload(at(second, { freshFor: '1s' }))
+    expect(await ask(manifest('v1')), 'who asks now is told by the new one').toMatchObject({ status: 404 })
+    gate.open()
+    expect(await reply).toMatchObject({ status: 200, sha256: tool.manifest.digest })
+    await over(2)
+  })
+
   test('change which upstreams there are', async () => {
     second.push('lab/tool', image(), 'v1')
     const other = urlsOf(house.url, 'other.example').manifest('lab/tool', 'v1')
