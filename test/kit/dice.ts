@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { createRandom } from './random.ts'
 
 /** Chance that is the same for the same seed. */
 export interface Dice {
@@ -10,16 +11,7 @@ export interface Dice {
 }
 
 export function createDice(seed: string): Dice {
-  let state = createHash('sha256').update(seed).digest().readUInt32LE()
-
-  /** Mulberry32: 0 … 1 */
-  function next(): number {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-
+  const next = createRandom(createHash('sha256').update(seed).digest().readUInt32LE())
   const below = (n: number) => Math.floor(next() * n)
   return {
     below,
