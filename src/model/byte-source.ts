@@ -14,6 +14,11 @@ export interface ByteSource extends AsyncDisposable {
    * read. Waits as `read` does. For sources that may have many readers at one place.
    */
   borrow?(position: number, most: number, signal: AbortSignal): Promise<Lent | undefined>
+  /**
+   * Where the same bytes can be read by another process; undefined when they must be read here. Waits as `read` does. A file
+   * may have another name, or none, by the time it is looked for.
+   */
+  locate?(position: number, most: number, signal: AbortSignal): Promise<Located | undefined>
   /** Says which bytes will be read next (half-open). Only a running fill has use for it. */
   aim?(start: number, end: number): void
 }
@@ -22,6 +27,12 @@ export interface ByteSource extends AsyncDisposable {
 export interface Lent {
   readonly bytes: Uint8Array
   release(): void
+}
+
+/** Bytes of a file that lie as far from its beginning as they do in the source. */
+export interface Located {
+  readonly path: string
+  readonly count: number // bytes; 0 at the end
 }
 
 /** Bytes already in memory. */

@@ -15,12 +15,14 @@ export interface FaultDetails {
   'not-held': { what: string }
   unauthenticated: { what: string; challenge: string; why?: string }
   denied: { what: string; by: string }
+  'rights-unknown': { what: string; why: string; retryAfterMs: number }
   // what an upstream or another source did
   'upstream-unreachable': { url: string; why: string }
   'upstream-timeout': { url: string; phase: 'connect' | 'headers' | 'body' | 'answer'; ms: number }
   // `said`: what it gave as its reason, in one line
   'upstream-status': { url: string; status: number; said?: string }
-  'upstream-limited': { url: string; retryAfterMs?: number; said?: string }
+  // `spared`: it was not even asked, and why
+  'upstream-limited': { url: string; retryAfterMs?: number; said?: string; spared?: string }
   'upstream-refused': { url: string; status: 401 | 403; said?: string }
   'upstream-invalid': { url: string; why: string }
   'outbound-blocked': { url: string; why: string }
@@ -62,6 +64,7 @@ export const remedies: Readonly<Record<FaultCode, 'next-source' | 'later' | 'non
   'not-held': 'next-source',
   unauthenticated: 'none',
   denied: 'none',
+  'rights-unknown': 'later',
   'upstream-unreachable': 'next-source',
   'upstream-timeout': 'next-source',
   'upstream-status': 'next-source',
@@ -144,10 +147,12 @@ const sentences: Describe = {
   'not-held': ({ what }) => `${what} is not held here, and only-if-cached was asked for`,
   unauthenticated: ({ what, why }) => `${what} needs credentials${because(why)}`,
   denied: ({ what, by }) => `${what} may not be read: refused by ${by}`,
+  'rights-unknown': ({ what, why }) => `whether ${what} may be read cannot be found out: ${why}`,
   'upstream-unreachable': ({ url, why }) => `${url} cannot be reached: ${why}`,
   'upstream-timeout': ({ url, phase, ms }) => `${url} timed out after ${ms} ms (${phase})`,
   'upstream-status': ({ url, status, said }) => `${url} answered ${status}${because(said)}`,
-  'upstream-limited': ({ url, said }) => `${url} says there were too many requests${because(said)}`,
+  'upstream-limited': ({ url, said, spared }) =>
+    spared === undefined ? `${url} says there were too many requests${because(said)}` : `${url} was not asked: ${spared}`,
   'upstream-refused': ({ url, status, said }) => `${url} refused access (${status})${because(said)}`,
   'upstream-invalid': ({ url, why }) => `${url} sent an answer that cannot be used: ${why}`,
   'outbound-blocked': ({ url, why }) => `${url} was not asked: ${why}`,

@@ -10,7 +10,8 @@ export function judge(
   policy: { readonly freshForMs: number; readonly staleIfErrorMs: number },
   now: number,
 ): 'fresh' | 'stale' | 'gone' {
-  const age = Math.max(0, now - known.checkedAt) // a clock set back must not make an answer fresh for longer than from now
+  const age = now - known.checkedAt
+  if (age < 0) return 'stale' // the clock was set back since: nobody can say how old it is
   if (age < policy.freshForMs) return 'fresh'
   return age < policy.freshForMs + policy.staleIfErrorMs ? 'stale' : 'gone'
 }

@@ -103,7 +103,8 @@ export function parseFilePath(text: string): FilePath {
 
 function decoded(part: string): string | undefined {
   try {
-    return decodeURIComponent(part)
+    const plain = decodeURIComponent(part)
+    return plain.isWellFormed() ? plain : undefined
   } catch {
     return undefined
   }

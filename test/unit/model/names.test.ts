@@ -137,6 +137,7 @@ describe('the path of a file', () => {
     '%zz',
     '%ff',
     '%C3',
+    '\ud800x',
     'x'.repeat(2049),
   ])('%j is none', (text) => expect(codeOf(() => parseFilePath(text))).toBe('name-invalid'))
 
