@@ -11,3 +11,9 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   sleep: (ms, signal) => sleep(ms, undefined, { signal, ref: false }),
 }
+
+/** For how long something lasts: goes on as if nothing had been, when the system's clock is set forward or back. */
+export const steadyClock: Clock = {
+  now: () => Math.trunc(performance.timeOrigin + performance.now()),
+  sleep: systemClock.sleep,
+}

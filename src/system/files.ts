@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { Stats } from 'node:fs'
-import { mkdir, open, opendir, readFile, rename, stat, statfs, unlink, utimes } from 'node:fs/promises'
+import { link, mkdir, open, opendir, readFile, rename, stat, statfs, unlink, utimes } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Fault } from '../model/fault.ts'
 
@@ -38,6 +38,22 @@ export async function writeDurably(path: string, content: Uint8Array | string): 
   } catch (error) {
     await unlink(temporary).catch(() => {})
     throw fileFault(error, path)
+  }
+}
+
+/** The same where there is no such file; one that is there stays, whole. @throws Fault 'disk-full', 'disk-failed' */
+export async function writeNew(path: string, content: Uint8Array | string): Promise<void> {
+  const temporary = join(dirname(path), `.${randomBytes(9).toString('hex')}.tmp`)
+  try {
+    await writeAndSync(temporary, content)
+    await link(temporary, path).catch((error) => {
+      if (codeOf(error) !== 'EEXIST') throw error
+    })
+    await syncFolder(dirname(path))
+  } catch (error) {
+    throw fileFault(error, path)
+  } finally {
+    await unlink(temporary).catch(() => {})
   }
 }
 

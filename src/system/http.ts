@@ -101,6 +101,7 @@ function redirected(from: HttpRequest, location: string, status: number): HttpRe
     ([name]) => url.origin === from.url.origin || !/^(authorization|cookie)$/i.test(name),
   )
   const method = status === 303 && from.method === 'POST' ? 'GET' : from.method
+  if (method === 'POST' && url.origin !== from.url.origin) throw invalid('it redirects what was sent to it to another place')
   return { ...from, method, url, headers: Object.fromEntries(headers), ...(method === 'GET' ? { body: undefined } : {}) }
 }
 

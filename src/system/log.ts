@@ -20,10 +20,19 @@ export interface LogSink extends Logger {
 
 const flushEveryMs = 200
 const gatherBytes = 16 * 1024
+const keptTogether = 4096 // bytes of one write
 
-/** Lines are gathered and written in batches, at the latest after 200 ms; errors at once. `fd` 1 is standard output. */
-export function createLogger({ level, fd = 1 }: { level: LogLevel | 'silent'; fd?: number | string }): LogSink {
-  const sink = destination({ dest: fd, sync: true, minLength: gatherBytes, maxWrite: 4 * gatherBytes })
+export interface LogOptions {
+  readonly level: LogLevel | 'silent'
+  readonly fd?: number | string // 1: standard output
+  /** Other processes write to it too: a write is never more than is kept together. @see pipe(7), PIPE_BUF */
+  readonly isShared?: boolean
+}
+
+/** Lines are gathered and written in batches, at the latest after 200 ms; errors at once. */
+export function createLogger({ level, fd = 1, isShared = false }: LogOptions): LogSink {
+  const [minLength, maxWrite] = isShared ? [keptTogether / 2, keptTogether] : [gatherBytes, 4 * gatherBytes]
+  const sink = destination({ dest: fd, sync: true, minLength, maxWrite })
   const timer = setInterval(flush, flushEveryMs)
   timer.unref()
   const log = pino(

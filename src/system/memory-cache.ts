@@ -29,7 +29,7 @@ export function createMemoryCache<K extends string, V extends object>(options: M
       ? {}
       : { maxSize: Math.max(1, maxBytes), sizeCalculation: (value: V) => Math.max(1, sizeOf(value)) }),
   }
-  const perf = clock ? { perf: { now: () => clock.now() } } : {}
+  const perf = clock ? { perf: { now: onlyForward(clock) } } : {}
   const cache = new LRUCache<K, V>({ ...bounds, ...perf, ttl: ttlMs ?? 0, ttlResolution: 0 } as LRUCache.Options<K, V, unknown>)
   return {
     get: (key) => cache.get(key),
@@ -47,5 +47,17 @@ export function createMemoryCache<K extends string, V extends object>(options: M
     get entries() {
       return cache.size
     },
+  }
+}
+
+/** What was to be kept for a minute is not kept for a day because the clock is set back by one. */
+function onlyForward(clock: Pick<Clock, 'now'>): () => number {
+  let last = clock.now()
+  let passed = last
+  return () => {
+    const now = clock.now()
+    passed += Math.max(0, now - last)
+    last = now
+    return passed
   }
 }

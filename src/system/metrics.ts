@@ -3,6 +3,8 @@ export interface Metrics {
   counter(name: string, help: string, labelNames?: readonly string[]): Counter
   /** `read` is asked at each exposition; or set the value. */
   gauge(name: string, help: string, read?: () => number): Gauge
+  /** A gauge with labels: `read` gives the values of the labels, and the value, of all there are at each exposition. */
+  gauges(name: string, help: string, labelNames: readonly string[], read: () => readonly Reading[]): void
   /** `bounds`: upper bounds, ascending, in the unit that the name ends with. */
   histogram(name: string, help: string, bounds: readonly number[], labelNames?: readonly string[]): Histogram
   expose(): string
@@ -15,6 +17,7 @@ export interface Counter {
   /** The one series of these labels, for those who add to it often. */
   with(...labels: readonly string[]): { add(amount?: number): void }
 }
+export type Reading = readonly [labels: readonly string[], value: number]
 export interface Gauge {
   set(value: number): void
 }
@@ -68,6 +71,9 @@ export function createMetrics(): Metrics {
           value = next
         },
       }
+    },
+    gauges(name, help, labelNames, read) {
+      register(name, help, 'gauge', () => read().map(([labels, value]) => `${name}${printLabels(labelNames, labels)} ${value}\n`))
     },
     histogram(name, help, bounds, labelNames = []) {
       const { series, all } = createSeries(() => ({ counts: new Float64Array(bounds.length + 1), sum: 0 }))

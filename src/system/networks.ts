@@ -1,4 +1,4 @@
-import { BlockList, isIP } from 'node:net'
+import { BlockList, isIP, isIPv6 } from 'node:net'
 
 /** Is an address in one of these addresses and networks (CIDR)? An IPv4 address that came to an IPv6 socket is one of IPv4. */
 export function createNetworks(entries: readonly string[]): (address: string) => boolean {
@@ -14,4 +14,14 @@ export function createNetworks(entries: readonly string[]): (address: string) =>
     const version = isIP(plain)
     return version !== 0 && list.check(plain, version === 6 ? 'ipv6' : 'ipv4')
   }
+}
+
+/** Whoever has one IPv6 address has all of its /64. */
+export function networkOf(address: string): string {
+  if (!isIPv6(address)) return address
+  const [head = '', tail] = address.split('::')
+  const parts = head.split(':').filter(Boolean)
+  if (tail === undefined) return parts.slice(0, 4).join(':')
+  const missing = 8 - parts.length - tail.split(':').filter(Boolean).length
+  return [...parts, ...Array<string>(Math.max(0, missing)).fill('0'), ...tail.split(':').filter(Boolean)].slice(0, 4).join(':')
 }

@@ -101,17 +101,19 @@ function bare(hostname: string): string {
   return hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
 }
 
-/** The IPv4 address inside an IPv4-mapped, NAT64 or 6to4 IPv6 address: what would really be reached. */
+/** The IPv4 address inside an IPv4-mapped, IPv4-translated, NAT64 or 6to4 IPv6 address: what would really be reached. */
 function embeddedIpv4(address: string): string | undefined {
   if (!address.includes(':')) return undefined
   const groups = expand(address)
-  const [high, low] =
-    groups.slice(0, 6).every((group, at) => group === (at === 5 ? 0xffff : 0)) || isNat64(groups)
-      ? groups.slice(6)
-      : groups[0] === 0x2002
-        ? groups.slice(1, 3)
-        : []
+  const [high, low] = isMapped(groups) || isNat64(groups) ? groups.slice(6) : groups[0] === 0x2002 ? groups.slice(1, 3) : []
   return high === undefined || low === undefined ? undefined : [high >> 8, high & 255, low >> 8, low & 255].join('.')
+}
+
+/** `::ffff:a.b.c.d`, and `::ffff:0:a.b.c.d` as translators have it. @see RFC 4291 §2.5.5.2, RFC 2765 §2.1 */
+function isMapped(groups: readonly number[]): boolean {
+  const [fifth, sixth] = groups.slice(4)
+  const isMarked = (fifth === 0 && sixth === 0xffff) || (fifth === 0xffff && sixth === 0)
+  return isMarked && groups.slice(0, 4).every((group) => group === 0)
 }
 
 function isNat64(groups: readonly number[]): boolean {

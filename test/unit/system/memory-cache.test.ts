@@ -49,6 +49,16 @@ describe('a memory cache', () => {
     expect(cache.get('longer')).toBeUndefined()
   })
 
+  test('a clock that is set back by a day does not have it keep anything for a day', () => {
+    let now = 1e12
+    const cache = createMemoryCache<string, object>({ ttlMs: 1_000, clock: { now: () => now } })
+    cache.set('a', {})
+    now -= 86_400_000
+    expect(cache.get('a')).toBeDefined()
+    now += 1_001
+    expect(cache.get('a')).toBeUndefined()
+  })
+
   test('without a life span keeps for ever', async () => {
     const clock = createHandClock()
     const cache = createMemoryCache<string, object>({ clock })

@@ -53,6 +53,16 @@ test('a counter without labels is there before it counted', () => {
   expect(metrics.expose()).toContain('\na_total 0\n')
 })
 
+test('gauges with labels are those that there are at the time', () => {
+  const metrics = createMetrics()
+  const levels = new Map([['a', 1]])
+  metrics.gauges('level', 'Level', ['of'], () => [...levels].map(([of, level]) => [[of], level]))
+  expect(metrics.expose()).toBe('# HELP level Level\n# TYPE level gauge\nlevel{of="a"} 1\n')
+  levels.delete('a')
+  levels.set('b', 2)
+  expect(metrics.expose()).toBe('# HELP level Level\n# TYPE level gauge\nlevel{of="b"} 2\n')
+})
+
 test('a name is given once', () => {
   const metrics = createMetrics()
   metrics.counter('a_total', 'A')

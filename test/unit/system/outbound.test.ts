@@ -50,6 +50,7 @@ describe('addresses written in a URL', () => {
     'http://[::ffff:127.0.0.1]/',
     'http://[::ffff:a00:1]/',
     'http://[::127.0.0.1]/',
+    'http://[::ffff:0:127.0.0.1]/',
     'http://[64:ff9b::127.0.0.1]/',
     'http://[64:ff9b:1::a00:1]/',
     'http://[2002:7f00:1::]/',

@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest'
+import { createMetrics } from '../../../src/system/metrics.ts'
+import { sumMetrics } from '../../../src/system/metrics-sum.ts'
+
+test('what several processes count is added up, series by series', () => {
+  const [one, other] = [createMetrics(), createMetrics()]
+  for (const [metrics, amount] of [
+    [one, 2],
+    [other, 5],
+  ] as const) {
+    const hits = metrics.counter('hits_total', 'Hits', ['route'])
+    hits.add(amount, 'a "quoted" one')
+    hits.add(amount, `of ${amount}`)
+    metrics.gauge('open', 'Open', () => amount)
+    metrics.histogram('took_seconds', 'Took', [1]).observe(amount)
+  }
+  one.gauge('held', 'Held', () => 1.5)
+  expect(sumMetrics([one.expose(), other.expose(), ''])).toBe(`# HELP hits_total Hits
+# TYPE hits_total counter
+hits_total{route="a \\"quoted\\" one"} 7
+hits_total{route="of 2"} 2
+hits_total{route="of 5"} 5
+# HELP open Open
+# TYPE open gauge
+open 7
+# HELP took_seconds Took
+# TYPE took_seconds histogram
+took_seconds_bucket{le="1"} 0
+took_seconds_bucket{le="+Inf"} 2
+took_seconds_sum 7
+took_seconds_count 2
+# HELP held Held
+# TYPE held gauge
+held 1.5
+`)
+  expect(sumMetrics([one.expose()])).toBe(one.expose())
+  expect(sumMetrics([])).toBe('')
+})
