@@ -1,4 +1,5 @@
 import { Fault } from '../model/fault.ts'
+import { type Link, parseLinkField } from './link-fields.ts'
 import { lowestPriority, type MetalinkUrl, metalink4Type } from './metalink-document.ts'
 import { countryOf, wholeNumber } from './metalink-reading.ts'
 import { isLinkUrl, readForeignUrl } from './metalink-urls.ts'
@@ -40,7 +41,7 @@ export interface MetalinkLinks {
 export function parseLinks(fields: string | readonly string[] | undefined, base: string): MetalinkLinks {
   const duplicates: MetalinkUrl[] = []
   const describedBy: { url: string; mediaType: string | undefined }[] = []
-  for (const { target, parameters } of [fields ?? []].flat().flatMap(linksIn)) {
+  for (const { target, parameters } of [fields ?? []].flat().flatMap(parseLinkField)) {
     const read = readForeignUrl(target, base)
     if (target.length > metalinkLimits.urlLength || read.outcome === 'refused' || parameters.has('anchor')) continue
     const relations = (parameters.get('rel') ?? '').toLowerCase().split(/\s+/)
@@ -52,47 +53,12 @@ export function parseLinks(fields: string | readonly string[] | undefined, base:
   return { duplicates: duplicates.toSorted((one, other) => one.priority - other.priority), describedBy }
 }
 
-function place(url: string, parameters: Parameters): MetalinkUrl {
+function place(url: string, parameters: Link['parameters']): MetalinkUrl {
   const priority = wholeNumber(parameters.get('pri'))
   const country = countryOf(parameters.get('geo'))
   return {
     url,
     priority: priority !== undefined && priority > 0 && priority < lowestPriority ? priority : lowestPriority,
     ...(country === undefined ? {} : { country }),
-  }
-}
-
-type Parameters = ReadonlyMap<string, string>
-
-const targetPattern = /<([^<>]*)>/y
-const parameterPattern = /[ \t]*;[ \t]*(?:([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*)))?)?/y
-
-function linksIn(field: string): { target: string; parameters: Parameters }[] {
-  const links: { target: string; parameters: Parameters }[] = []
-  for (let at = field.indexOf('<'); at >= 0; at = field.indexOf('<', at)) {
-    targetPattern.lastIndex = at
-    const target = targetPattern.exec(field)
-    if (target === null) {
-      at += 1
-      continue
-    }
-    const parameters = new Map<string, string>()
-    at = readParameters(field, targetPattern.lastIndex, parameters)
-    links.push({ target: target[1]!.trim(), parameters })
-  }
-  return links
-}
-
-/** Reads `; name=value` from `at` on; of a repeated name the first counts. Returns where it ended. */
-function readParameters(field: string, at: number, into: Map<string, string>): number {
-  let end = at
-  for (;;) {
-    parameterPattern.lastIndex = end
-    const found = parameterPattern.exec(field)
-    if (found === null) return end
-    end = parameterPattern.lastIndex
-    const [, name, quoted, bare] = found
-    const key = name?.toLowerCase()
-    if (key !== undefined && !into.has(key)) into.set(key, quoted?.replace(/\\(.)/g, '$1') ?? bare ?? '')
   }
 }

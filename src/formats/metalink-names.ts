@@ -23,6 +23,7 @@ export function toMetalinkName(text: string): string {
 export function mistakeInForeignName(name: string): string | undefined {
   if (name === '') return 'is empty'
   if (unreadable.test(name)) return 'has a backslash or control character'
+  if (!name.isWellFormed()) return 'has half a character'
   if (name.startsWith('/')) return 'is absolute'
   for (const part of name.split('/')) {
     if (part === '..' || part === '.') return `has a "${part}" in it`

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { isMetalinkName, toMetalinkName } from '../../../src/formats/metalink-names.ts'
+import { isMetalinkName, mistakeInForeignName, toMetalinkName } from '../../../src/formats/metalink-names.ts'
 
 test.each([
   ['library/alpine_3.20/blobs/sha256/ab', 'library/alpine_3.20/blobs/sha256/ab'],
@@ -13,6 +13,11 @@ test.each([
   ['..', 'file'],
   ['', 'file'],
 ])('%s becomes %s', (text, name) => expect(toMetalinkName(text)).toBe(name))
+
+test('half of a character is a mistake in a name', () => {
+  expect(mistakeInForeignName('\ud800.iso')).toBeDefined()
+  expect(mistakeInForeignName('𝒳.iso')).toBeUndefined()
+})
 
 test('whatever the text, the name is allowed, and an allowed name stays', () => {
   fc.assert(
