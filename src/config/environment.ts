@@ -19,6 +19,7 @@ const variables: Readonly<Record<string, { readonly path: readonly string[]; rea
   LIMITS_CONNECTIONS_PER_CLIENT: { path: ['limits', 'connectionsPerClient'], kind: 'yaml' },
   LIMITS_REQUESTS: { path: ['limits', 'requests'], kind: 'yaml' },
   LIMITS_REQUESTS_PER_CLIENT: { path: ['limits', 'requestsPerClient'], kind: 'yaml' },
+  LIMITS_BYTES_PER_SECOND: { path: ['limits', 'bytesPerSecond'], kind: 'text' },
   LIMITS_BYTES_PER_SECOND_PER_CLIENT: { path: ['limits', 'bytesPerSecondPerClient'], kind: 'text' },
   LIMITS_HEADERS_TIMEOUT: { path: ['limits', 'headersTimeout'], kind: 'text' },
   LIMITS_REQUEST_TIMEOUT: { path: ['limits', 'requestTimeout'], kind: 'text' },
@@ -79,7 +80,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv, mistakes: string[]): Env
       continue
     }
     try {
-      place(settings, variable.path, variable.kind === 'yaml' ? parse(text) : text)
+      place(settings, variable.path, variable.kind === 'yaml' ? parse(text, { logLevel: 'error' }) : text)
     } catch (error) {
       mistakes.push(`${name}: ${(error as Error).message.split('\n')[0]!.replace(/:$/, '')}`)
     }

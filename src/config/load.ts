@@ -21,6 +21,11 @@ export type UpstreamSettings = Omit<Settings['upstreams'][string], 'credentials'
   readonly keyserver: URL | undefined
 }
 
+export interface Origin {
+  readonly text: string // of the file
+  readonly relativeTo: string // absolute
+}
+
 /** One place to listen on. */
 export type DoorSettings = Exclude<Settings['listen'], readonly unknown[]>
 export type TlsSettings = NonNullable<DoorSettings['tls']>
@@ -29,6 +34,8 @@ export type TlsSettings = NonNullable<DoorSettings['tls']>
 export interface Config
   extends Omit<Settings, 'access' | 'signing' | 'publicUrl' | 'listen' | 'upstreams' | 'defaults' | 'records' | 'outbound'> {
   readonly file: string // where they were read from
+  /** With the same environment, what reads these settings again whatever has become of the file. */
+  readonly origin: Origin
   readonly listen: readonly DoorSettings[]
   readonly publicUrl: URL | undefined // undefined: the first listener's
   readonly records: { readonly url: string }
@@ -46,10 +53,11 @@ export interface Config
  *
  * @throws Fault 'config-invalid' with every mistake: path, what is there, what was expected
  */
-export function loadConfig(file: string, env: NodeJS.ProcessEnv, options: { relativeTo?: string } = {}): Config {
+export function loadConfig(file: string, env: NodeJS.ProcessEnv, options: Partial<Origin> = {}): Config {
   const mistakes: string[] = []
   const { settings, unknown } = readEnvironment(env, mistakes)
-  const written = readYaml(file)
+  const { text = readText(file), relativeTo = dirname(resolve(file)) } = options
+  const written = readYaml(file, text)
   if (Array.isArray(written.listen) && settings.listen !== undefined)
     mistakes.push(`FOREBAY_LISTEN_…: ${file} has a list of places to listen on, and which of them is meant cannot be said`)
   const raw = merge(written, settings) as Record<string, unknown>
@@ -59,17 +67,19 @@ export function loadConfig(file: string, env: NodeJS.ProcessEnv, options: { rela
   if (!parsed.success) mistakes.push(...describe(parsed.error, raw))
   mistakes.push(...crossCheck(raw), ...doorMistakes(raw))
   if (!parsed.success || mistakes.length > 0) throw new Fault('config-invalid', { file, mistakes })
-  return complete(file, parsed.data, env, options.relativeTo ?? dirname(resolve(file)))
+  return complete(file, parsed.data, env, { text, relativeTo })
 }
 
-function readYaml(file: string): Record<string, unknown> {
-  const invalid = (...mistakes: string[]) => new Fault('config-invalid', { file, mistakes })
-  let text: string
+function readText(file: string): string {
   try {
-    text = readFileSync(file, 'utf8')
+    return readFileSync(file, 'utf8')
   } catch (error) {
-    throw invalid(`cannot be read: ${(error as NodeJS.ErrnoException).code}`)
+    throw new Fault('config-invalid', { file, mistakes: [`cannot be read: ${(error as NodeJS.ErrnoException).code}`] })
   }
+}
+
+function readYaml(file: string, text: string): Record<string, unknown> {
+  const invalid = (...mistakes: string[]) => new Fault('config-invalid', { file, mistakes })
   const document = parseDocument(text, { prettyErrors: true, uniqueKeys: true })
   if (document.errors.length > 0)
     throw invalid(...document.errors.map((error) => error.message.split('\n')[0]!.replace(/:$/, '')))
@@ -182,7 +192,11 @@ function ruleMistakes(access: unknown, upstreams: Readonly<Record<string, unknow
   const rules = isObject(access) && Array.isArray(access.rules) ? access.rules : []
   return rules.flatMap((rule: unknown, at) => {
     const name = isObject(rule) ? rule.upstream : undefined
-    if (typeof name !== 'string' || name === '*' || Object.hasOwn(upstreams, name)) return []
+    if (typeof name !== 'string' || name === '*') return []
+    const upstream = Object.hasOwn(upstreams, name) ? upstreams[name] : undefined
+    if (isObject(upstream) && upstream.rights === 'caller')
+      return [`access.rules.${at}.upstream: "${name}" says itself who may read what (rights: caller)`]
+    if (upstream !== undefined) return []
     return [`access.rules.${at}.upstream: "${name}" is none of the upstreams ${Object.keys(upstreams).join(', ')}`]
   })
 }
@@ -200,7 +214,10 @@ function unfitting(name: string, upstream: Readonly<Record<string, unknown>>): s
   const mirrors = Array.isArray(upstream.mirrors) ? upstream.mirrors : []
   const layouts: Readonly<Record<string, string>> = { registry: 'oci', files: 'files' }
   return [
-    ...only('oci', 'hosts', 'tokenServices'),
+    ...(upstream.rights === 'caller' && upstream.credentials !== undefined
+      ? [`upstreams.${name}.credentials: with rights: caller it is asked as whoever asks here, and never as somebody else`]
+      : []),
+    ...only('oci', 'hosts', 'tokenServices', 'pullReserve'),
     ...only('files', 'metalink', 'checksums', 'folders'),
     ...only('library', 'keyserver'),
     ...mirrors.flatMap((mirror, at) => {
@@ -213,8 +230,8 @@ function unfitting(name: string, upstream: Readonly<Record<string, unknown>>): s
   ]
 }
 
-function complete(file: string, settings: Settings, env: NodeJS.ProcessEnv, folder: string): Config {
-  const at = (path: string) => (isAbsolute(path) ? path : resolve(folder, path))
+function complete(file: string, settings: Settings, env: NodeJS.ProcessEnv, origin: Origin): Config {
+  const at = (path: string) => (isAbsolute(path) ? path : resolve(origin.relativeTo, path))
   const { httpProxy, httpsProxy, noProxy, ...outbound } = settings.outbound
   const { signing } = settings
   const storePath = at(settings.store.path)
@@ -224,6 +241,7 @@ function complete(file: string, settings: Settings, env: NodeJS.ProcessEnv, fold
   return Object.freeze({
     ...settings,
     file,
+    origin,
     signing: signing && {
       key: secretOf(signing.key, env, at),
       passphrase: signing.passphrase && secretOf(signing.passphrase, env, at),

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
-import { parseDuration, parseSize } from './units.ts'
+import { parseDuration, parsePortion, parseSize } from './units.ts'
 
 /** A span of time, written like 90s, 10m, 6h, 30d; in ms. */
 const duration = (fallback: string, meaning: string) =>
@@ -19,6 +19,15 @@ const size = (fallback: string, meaning: string) =>
     .default(fallback)
     .describe(`${meaning} (size)`)
     .transform((text) => parseSize(text)!)
+
+/** A share of what is there, written like 10%, or a number of them. */
+const portion = (fallback: string, meaning: string) =>
+  z
+    .union([z.string(), z.number()], { error: 'expected a share such as 10%, or a number' })
+    .refine((given) => parsePortion(given) !== undefined, 'expected a share such as 10%, or a number')
+    .default(fallback)
+    .describe(`${meaning} (share or number)`)
+    .transform((given) => parsePortion(given)!)
 
 const count = (fallback: number, least: number, most: number, meaning: string) =>
   z.number().int().min(least).max(most).default(fallback).describe(meaning)
@@ -145,8 +154,18 @@ const upstream = z.strictObject({
   url: registryUrl.describe('Where it is'),
   hosts: z.array(hostName).default([]).describe('Further Host header values that mean this upstream'),
   credentials: credentials.optional(),
+  rights: z
+    .enum(['site', 'caller'])
+    .default('site')
+    .describe(
+      'Who says who may read what: site, by "access" here, and it is asked as "credentials" say; caller, by itself, which is asked with what each client shows',
+    ),
   freshFor: duration('10m', 'How long a tag is trusted without asking'),
   staleIfError: duration('30d', 'How long after that it may be served while the upstream fails'),
+  pullReserve: portion(
+    '10%',
+    'oci: where it tells how many more pulls it allows, so many of them are kept for names that were never seen here',
+  ),
   offline: z.boolean().default(false).describe('Never ask it: serve what is held'),
   mirrors: z.array(mirror).max(50).default([]).describe('Other places with the same bytes, asked without credentials'),
   maxConnections: count(6, 1, 256, 'Bodies fetched from it at once'),
@@ -231,6 +250,7 @@ export const schema = z.strictObject({
       connectionsPerClient: optionalCount('Open connections of one address; more are answered 429. Any number, if not said'),
       requests: count(10_000, 1, 1_000_000, 'Requests being answered; more are answered 503'),
       requestsPerClient: optionalCount('Requests of one address being answered; more are answered 429. Any number, if not said'),
+      bytesPerSecond: optionalSize('How fast all clients together are sent bodies; as fast as they read, if not said'),
       bytesPerSecondPerClient: optionalSize('How fast one address is sent bodies; as fast as it reads, if not said'),
       headersTimeout: duration('20s', 'For a TLS handshake, and for the head of a request'),
       requestTimeout: duration('60s', 'For a whole request, with its body'),

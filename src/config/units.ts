@@ -23,6 +23,13 @@ export function parseSize(text: string): number | undefined {
   return parseQuantity(text, sizes)
 }
 
+/** `10%`: a share of something, or a number of them as it is; undefined for anything else. */
+export function parsePortion(given: string | number): { readonly share: number } | { readonly count: number } | undefined {
+  if (typeof given === 'number') return Number.isSafeInteger(given) && given >= 0 ? { count: given } : undefined
+  const match = /^(\d{1,3}(?:\.\d{1,3})?) ?%$/.exec(given)
+  return match && Number(match[1]) <= 100 ? { share: Number(match[1]) / 100 } : undefined
+}
+
 function parseQuantity(text: string, units: Readonly<Record<string, number>>): number | undefined {
   if (text === '0') return 0
   const match = /^(\d{1,12}(?:\.\d{1,6})?) ?([A-Za-z]+)$/.exec(text)

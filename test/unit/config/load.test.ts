@@ -190,6 +190,18 @@ drainTimout: 3s`,
     ['no upstream', () => load('upstreams: {}'), 'expected at least one upstream'],
   ])('%s is told as it is', (_what, read, why) => expect(read).toThrow(why))
 
+  test('who is asked as whoever asks has no other credentials, and no rule is about it', () => {
+    const lab = 'kind: oci, url: "https://lab.example", rights: caller'
+    expect(mistakes(`upstreams: { lab: { ${lab} } }`)).toEqual([])
+    expect(
+      mistakes(`upstreams: { lab: { ${lab}, credentials: { token: { env: LAB } } } }
+access: { rules: [{ upstream: lab, allow: pull }, { upstream: "*", allow: none }] }`),
+    ).toEqual([
+      'access.rules.0.upstream: "lab" says itself who may read what (rights: caller)',
+      'upstreams.lab.credentials: with rights: caller it is asked as whoever asks here, and never as somebody else',
+    ])
+  })
+
   test('an alias bomb does not fill the memory', () => {
     const lines = ['a: &a0 [x, x, x, x, x, x, x, x, x]']
     for (let depth = 1; depth < 30; depth++)

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { parseDuration, parseSize } from '../../../src/config/units.ts'
+import { parseDuration, parsePortion, parseSize } from '../../../src/config/units.ts'
 
 describe('durations', () => {
   test.each([
@@ -34,6 +34,21 @@ describe('sizes', () => {
 
   test.each(['', '64', '64kib', '64K', '-1GB', 'GB', '1,5GB', '99999PiB'])('"%s" is none', (text) =>
     expect(parseSize(text)).toBeUndefined(),
+  )
+})
+
+describe('portions', () => {
+  test.each<[string | number, object]>([
+    ['10%', { share: 0.1 }],
+    ['0%', { share: 0 }],
+    ['2.5 %', { share: 0.025 }],
+    ['100%', { share: 1 }],
+    [0, { count: 0 }],
+    [25, { count: 25 }],
+  ])('%s', (given, want) => expect(parsePortion(given)).toEqual(want))
+
+  test.each(['', '10', '%', '101%', '-1%', '1e1%', 'ten', -1, 0.5, Number.NaN, 1e300])('"%s" is none', (given) =>
+    expect(parsePortion(given)).toBeUndefined(),
   )
 })
 
