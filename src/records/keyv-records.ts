@@ -8,6 +8,7 @@ import type { Table } from '../model/table.ts'
 import { fileFault, folderMode } from '../system/files.ts'
 import type { Logger } from '../system/log.ts'
 import { createMemoryCache } from '../system/memory-cache.ts'
+import { makeOwnFile } from './own-file.ts'
 import type { Records } from './records.ts'
 import { SqliteStore } from './sqlite-store.ts'
 
@@ -57,6 +58,7 @@ function openSqlite(path: string, log: Logger): Backing {
 function tryOpen(path: string): DatabaseSync | undefined {
   let db: DatabaseSync | undefined
   try {
+    makeOwnFile(path)
     db = new DatabaseSync(path, { timeout: 5000 })
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA temp_store = MEMORY')
     const [check] = db.prepare('PRAGMA quick_check(1)').all()

@@ -2,7 +2,8 @@ import { mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { Fault } from '../model/fault.ts'
-import { fileFault, folderMode } from '../system/files.ts'
+import { fileFault, fileMode, folderMode } from '../system/files.ts'
+import { makeOwnFile } from './own-file.ts'
 
 export interface StoreLock {
   release(): void
@@ -22,7 +23,9 @@ export function acquireStoreLock(path: string): StoreLock {
   const ownerFile = join(path, 'owner.txt')
   let db: DatabaseSync | undefined
   try {
-    db = new DatabaseSync(join(path, 'owner.lock'), { timeout: 0 })
+    const file = join(path, 'owner.lock')
+    makeOwnFile(file)
+    db = new DatabaseSync(file, { timeout: 0 })
     db.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
   } catch (error) {
     db?.close()
@@ -30,7 +33,7 @@ export function acquireStoreLock(path: string): StoreLock {
       throw new Fault('disk-failed', { path, why: (error as Error).message }, { cause: error })
     throw new Fault('store-locked', { path, by: ownerOf(ownerFile) }, { cause: error })
   }
-  writeFileSync(ownerFile, `process ${process.pid}\n`, { mode: 0o600 })
+  writeFileSync(ownerFile, `process ${process.pid}\n`, { mode: fileMode })
   return {
     release() {
       rmSync(ownerFile, { force: true })

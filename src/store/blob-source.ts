@@ -31,6 +31,10 @@ export function blobSource({ file, size, isShared, release }: OpenBlob, blocks: 
       demandOpen(signal)
       return isShared() && position < size ? blocks.borrow(file, position, Math.min(size, position + most)) : undefined
     },
+    async locate(position, most, signal) {
+      demandOpen(signal)
+      return { path: file.path, count: Math.max(0, Math.min(most, size - position)) }
+    },
     async [Symbol.asyncDispose]() {
       isOpen = false
       release()

@@ -120,11 +120,17 @@ export async function createDiskStore(deps: DiskStoreDeps): Promise<DiskStore> {
       await removeFile(staged)
       await syncFolder(dirname(path)) // who brought it may not have come so far
     } else {
-      await moveDurably(staged, path)
-      spoilt.delete(id)
-      files.forget(id)
-      reservations.get(staged)?.release() // the same bytes, counted as held from here on
-      holdings.put({ id, bytes: bytesOf(size), usedAt: clock.now() })
+      const took = () => {
+        spoilt.delete(id)
+        files.forget(id)
+        reservations.get(staged)?.release() // the same bytes, counted as held from here on
+        holdings.put({ id, bytes: bytesOf(size), usedAt: clock.now() })
+      }
+      await moveDurably(staged, path).catch(async (error) => {
+        if (!(await isFile(staged)) && (await isFile(path))) took() // renamed, if not durably
+        throw error
+      })
+      took()
     }
     touch(id)
     return describe(id, size, 0)
@@ -324,4 +330,9 @@ export async function createDiskStore(deps: DiskStoreDeps): Promise<DiskStore> {
 function bytesOf(size: number): number {
   const length = pieceLengthFor(size)
   return size + sidecarBytes + (length === undefined ? 0 : pieceCount(size, length) * pieceHashBytes)
+}
+
+/** Also where nobody can say. */
+async function isFile(path: string): Promise<boolean> {
+  return (await statFile(path).catch(() => true)) !== undefined
 }

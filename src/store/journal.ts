@@ -62,8 +62,9 @@ function parseState(line: string | undefined): JournalState | undefined {
 }
 
 function parseLine(line: string | undefined): Record<string, unknown> | undefined {
+  if (!line?.startsWith('{')) return undefined // what is no line of ours costs nothing, however many there are
   try {
-    const value: unknown = JSON.parse(line ?? '')
+    const value: unknown = JSON.parse(line)
     return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined
   } catch {
     return undefined

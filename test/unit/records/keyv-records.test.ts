@@ -1,5 +1,5 @@
-import { mkdir, readFile, stat, truncate, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { chmod, mkdir, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createKeyvRecords } from '../../../src/records/keyv-records.ts'
@@ -76,6 +76,21 @@ describe('records in a file', () => {
     await writeFile(join(folder.path, 'below'), 'a file')
     expect(await faultOf(open())).toBe('disk-failed')
     expect(await faultOf(createKeyvRecords({ url: `sqlite:${folder.path}`, log }))).toBe('disk-failed')
+    expect((await stat(folder.path)).mode & 0o777).toBe(0o700)
+  })
+
+  test('nobody else can read it, also where an earlier version let everybody', async () => {
+    const modes = async () => {
+      const names = (await readdir(dirname(path()))).sort()
+      const all = await Promise.all(names.map(async (name) => (await stat(join(dirname(path()), name))).mode & 0o777))
+      return Object.fromEntries(names.map((name, at) => [name, all[at]]))
+    }
+    const own = { 'records.db': 0o600, 'records.db-shm': 0o600, 'records.db-wal': 0o600 }
+    for (let time = 0; time < 2; time++) {
+      await using _ = await open()
+      expect(await modes()).toEqual(own)
+      for (const name of Object.keys(own)) await chmod(join(dirname(path()), name), 0o644)
+    }
   })
 
   test.each(['postgres://x', 'records.db', '', 'http://x'])('%j is no address of records', async (url) =>

@@ -30,8 +30,11 @@ describe('the lock of a store', () => {
     } catch (error) {
       expect((error as Fault<'store-locked'>).details.by).toBe(`process ${process.pid}`)
     }
+    expect((await stat(join(path(), 'owner.lock'))).mode & 0o777).toBe(0o600)
     lock.release()
+    await chmod(join(path(), 'owner.lock'), 0o644) // as earlier versions made it
     acquireStoreLock(path()).release()
+    expect((await stat(join(path(), 'owner.lock'))).mode & 0o777).toBe(0o600)
     expect(await filesBelow(path())).toEqual(['owner.lock'])
   })
 

@@ -59,6 +59,12 @@ describe('a journal', () => {
     expect(parseJournal(`${printHeader('k', 'b')}${good}\n${line}\n`)?.state.held).toEqual([{ start: 0, end: 5 }])
   })
 
+  test('a megabyte of empty lines takes no time to speak of', () => {
+    const startedAt = performance.now()
+    expect(parseJournal(`${printHeader('k', 'b')}${good}\n${'\n'.repeat(2 ** 20)}`)?.state.held).toEqual([{ start: 0, end: 5 }])
+    expect(performance.now() - startedAt).toBeLessThan(2_000)
+  })
+
   test('of very many ranges the longest are kept', () => {
     const many = Array.from({ length: 1000 }, (_, at) => ({ start: at * 2000, end: at * 2000 + 1 + at }))
     const read = parseJournal(print('k', 'b', [{ held: many, durable: [], note: {} }]))!
