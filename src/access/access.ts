@@ -1,4 +1,4 @@
-import type { Principal } from '../model/principal.ts'
+import type { Credentials, Principal } from '../model/principal.ts'
 
 /** A repository, an image or a file of an upstream: what rules are about. */
 export interface Place {
@@ -22,6 +22,20 @@ export interface Policy {
   isAdmin(principal: Principal): boolean
 }
 
+/** What an Authorization field shows. */
+export type Shown =
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'token'; readonly token: string; readonly isOurs: boolean }
+  | { readonly kind: 'password'; readonly name: string; readonly password: string }
+  | { readonly kind: 'ticket'; readonly text: string }
+  | { readonly kind: 'unknown' }
+
+/** What somebody showed once, and need not show again for a while. */
+export interface Ticket {
+  readonly principal: Principal
+  readonly credentials?: Credentials | undefined // for upstreams that say themselves who may read what
+}
+
 /** Who may come in, who it is, and what it may read. */
 export interface Access extends Policy {
   /** Some addresses may not connect at all. */
@@ -33,6 +47,12 @@ export interface Access extends Policy {
    * @throws Fault 'unauthenticated' for credentials that are not known, 'client-limited', 'overloaded'
    */
   authenticate(authorization: string | undefined, address: string): Principal | Promise<Principal>
+  /** What the field shows; nobody has asked whether it is right. */
+  shown(authorization: string | undefined): Shown
+  /** As text that only we can read. */
+  seal(ticket: Ticket): { readonly text: string; readonly forMs: number }
+  /** Undefined for what we did not seal, or is over. */
+  opened(text: string): Ticket | undefined
   close(): Promise<void>
 }
 

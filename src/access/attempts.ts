@@ -1,7 +1,7 @@
-import { isIPv6 } from 'node:net'
 import { Fault } from '../model/fault.ts'
 import type { Clock } from '../system/clock.ts'
 import { createMemoryCache } from '../system/memory-cache.ts'
+import { networkOf } from '../system/networks.ts'
 
 /** Keeps one address from trying passwords without end, and from keeping others waiting for theirs to be checked. */
 export interface Attempts {
@@ -59,14 +59,4 @@ export function createAttempts(clock: Pick<Clock, 'now'>): Attempts {
       }
     },
   }
-}
-
-/** Whoever has one IPv6 address has all of its /64. */
-function networkOf(address: string): string {
-  if (!isIPv6(address)) return address
-  const [head = '', tail] = address.split('::')
-  const parts = head.split(':').filter(Boolean)
-  if (tail === undefined) return parts.slice(0, 4).join(':')
-  const missing = 8 - parts.length - tail.split(':').filter(Boolean).length
-  return [...parts, ...Array<string>(Math.max(0, missing)).fill('0'), ...tail.split(':').filter(Boolean)].slice(0, 4).join(':')
 }

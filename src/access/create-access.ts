@@ -12,6 +12,7 @@ import { parseHtpasswd, type ReadUsers } from './htpasswd.ts'
 import { createLogins } from './logins.ts'
 import { createPasswords } from './passwords.ts'
 import { createPolicy, type PolicySettings } from './rules.ts'
+import { createTickets } from './tickets.ts'
 import { hashToken, type KeptToken, readTokens, tokensFolder } from './tokens.ts'
 
 export interface AccessSettings extends PolicySettings {
@@ -22,7 +23,9 @@ export interface AccessSettings extends PolicySettings {
 export interface AccessDeps {
   readonly settings: AccessSettings
   readonly settingsFile: string
-  readonly upstreams: readonly string[]
+  readonly upstreams: readonly string[] // of which these rules are
+  /** There are others, which say themselves who may read what. */
+  readonly hasOthers: boolean
   readonly storePath: string
   readonly clock: Clock
   readonly log: Pick<Logger, 'info' | 'warn'>
@@ -31,6 +34,7 @@ export interface AccessDeps {
 export const challenge = 'Basic realm="forebay"'
 
 const lookEveryMs = 1_000
+const ticketsForMs = 5 * 60_000
 const longestUsers = 16 * 1024 * 1024 // bytes
 const anonymous: Principal = { kind: 'anonymous' }
 
@@ -41,7 +45,7 @@ const anonymous: Principal = { kind: 'anonymous' }
  * @throws Fault 'config-invalid' for a file of users that is of no use
  */
 export async function createAccess(deps: AccessDeps): Promise<Access> {
-  const { settings, settingsFile, upstreams, storePath, clock, log } = deps
+  const { settings, settingsFile, upstreams, hasOthers, storePath, clock, log } = deps
   const policy = createPolicy(settings, upstreams)
   const passwords = createPasswords()
   const logins = createLogins({ passwords, attempts: createAttempts(clock), clock })
@@ -69,12 +73,20 @@ export async function createAccess(deps: AccessDeps): Promise<Access> {
     return { kind: 'token', name: known.name }
   }
 
+  function byTicket(text: string): Principal {
+    const ticket = tickets?.open(text)
+    if (!ticket) throw unknown()
+    return ticket.principal
+  }
+
   const byPassword =
     (name: string) =>
     (isRight: boolean): Principal => {
       if (!isRight) throw unknown()
       return { kind: 'user', name }
     }
+
+  const tickets = policy.isOpen && !hasOthers ? undefined : await createTickets(storePath, clock.now)
 
   const stops: (() => Promise<void>)[] = []
   if (!policy.isOpen) {
@@ -104,6 +116,8 @@ export async function createAccess(deps: AccessDeps): Promise<Access> {
           throw unknown()
         case 'token':
           return byToken(shown.token)
+        case 'ticket':
+          return byTicket(shown.text)
         case 'password': {
           const found = logins.check(shown.name, shown.password, address)
           const principal = byPassword(shown.name)
@@ -111,6 +125,12 @@ export async function createAccess(deps: AccessDeps): Promise<Access> {
         }
       }
     },
+    shown: parseAuthorization,
+    seal(ticket) {
+      if (!tickets) throw new Fault('internal', { what: 'a ticket for what is open to everybody' })
+      return { text: tickets.seal(ticket, clock.now() + ticketsForMs), forMs: ticketsForMs }
+    },
+    opened: (text) => tickets?.open(text),
     async close() {
       await Promise.all(stops.map((stop) => stop()))
       await passwords.close()

@@ -1,11 +1,6 @@
+import type { Shown } from './access.ts'
+import { isTicket } from './tickets.ts'
 import { isToken } from './tokens.ts'
-
-/** What an Authorization field shows. */
-export type Shown =
-  | { readonly kind: 'nothing' }
-  | { readonly kind: 'token'; readonly token: string }
-  | { readonly kind: 'password'; readonly name: string; readonly password: string }
-  | { readonly kind: 'unknown' }
 
 const longest = 8 * 1024
 
@@ -17,10 +12,11 @@ const longest = 8 * 1024
  */
 export function parseAuthorization(field: string | undefined): Shown {
   if (field === undefined || field.trim() === '') return { kind: 'nothing' }
-  const [, scheme = '', text = ''] = /^\s*(\S+)\s*(.*?)\s*$/s.exec(field.slice(0, longest)) ?? []
+  const [, scheme = '', text = ''] = /^(\S+)\s*(.*)$/s.exec(field.slice(0, longest).trim()) ?? []
   switch (scheme.toLowerCase()) {
     case 'bearer':
-      return text === '' ? { kind: 'nothing' } : { kind: 'token', token: text }
+      if (text === '') return { kind: 'nothing' }
+      return isTicket(text) ? { kind: 'ticket', text } : { kind: 'token', token: text, isOurs: isToken(text) }
     case 'basic':
       return parseBasic(text)
     default:
@@ -34,5 +30,5 @@ function parseBasic(text: string): Shown {
   if (colon < 0) return { kind: 'unknown' }
   const [name, password] = [pair.slice(0, colon), pair.slice(colon + 1)]
   if (name === '' && password === '') return { kind: 'nothing' }
-  return isToken(password) ? { kind: 'token', token: password } : { kind: 'password', name, password }
+  return isToken(password) ? { kind: 'token', token: password, isOurs: true } : { kind: 'password', name, password }
 }

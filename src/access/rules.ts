@@ -1,4 +1,5 @@
 import type { Principal } from '../model/principal.ts'
+import { wildcard } from '../model/wildcard.ts'
 import type { Policy } from './access.ts'
 
 export interface Rule {
@@ -73,8 +74,8 @@ function means(entry: string, principal: Principal): boolean {
 
 function matcher(patterns: readonly string[]): ((name: string) => boolean) | undefined {
   if (patterns.some((pattern) => /^\*+$/.test(pattern))) return undefined
-  const shapes = patterns.map((pattern) => new RegExp(`^${pattern.split(/\*+/).map(RegExp.escape).join('.*')}$`, 's'))
-  return (name) => shapes.some((shape) => shape.test(name))
+  const meanings = patterns.map(wildcard)
+  return (name) => meanings.some((isMeant) => isMeant(name))
 }
 
 /** Paths of files are escaped, and the names in rules are not. */

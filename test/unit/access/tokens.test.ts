@@ -52,7 +52,7 @@ test('a token is read as a Bearer token in any capitals, and in the place of a p
   const { token } = await tokens.issue('ci', undefined)
   const basic = `basic ${Buffer.from(`whoever:${token}`).toString('base64')}`
   for (const field of [`Bearer ${token}`, `BEARER  ${token}`, basic])
-    expect(parseAuthorization(field)).toEqual({ kind: 'token', token })
+    expect(parseAuthorization(field)).toEqual({ kind: 'token', token, isOurs: true })
 })
 
 test.each([
@@ -61,6 +61,7 @@ test.each([
   { field: `Basic ${Buffer.from(':').toString('base64')}`, kind: 'nothing' },
   { field: 'Basic ????', kind: 'unknown' },
   { field: 'Negotiate abc', kind: 'unknown' },
+  { field: 'Bearer forebayt_abc', kind: 'ticket' },
 ])('"$field" shows $kind', ({ field, kind }) => {
   expect(parseAuthorization(field).kind).toBe(kind)
 })
