@@ -88,11 +88,13 @@ function keysOf(host: string): readonly string[] {
 }
 
 function fromEntry(entry: AuthEntry | undefined): Credentials | undefined {
-  if (entry?.identitytoken) return { kind: 'identity', token: entry.identitytoken }
-  if (entry?.registrytoken) return { kind: 'bearer', token: entry.registrytoken }
-  const decoded = entry?.auth
-    ? Buffer.from(entry.auth, 'base64').toString('utf8')
-    : `${entry?.username ?? ''}:${entry?.password ?? ''}`
+  const { identitytoken, registrytoken, auth, username, password } = entry ?? {}
+  const isText = (one: unknown) => one === undefined || one === null || typeof one === 'string'
+  if (![identitytoken, registrytoken, auth, username, password].every(isText))
+    throw new Error('what it says of this registry is not text')
+  if (identitytoken) return { kind: 'identity', token: identitytoken }
+  if (registrytoken) return { kind: 'bearer', token: registrytoken }
+  const decoded = auth ? Buffer.from(auth, 'base64').toString('utf8') : `${username ?? ''}:${password ?? ''}`
   const colon = decoded.indexOf(':')
   return colon > 0 ? { kind: 'password', username: decoded.slice(0, colon), password: decoded.slice(colon + 1) } : undefined
 }

@@ -14,7 +14,7 @@ import { conditionsFor, lengthOf, validatorsOf } from './body-answer.ts'
 import { createChecksumsBeside, type Word } from './checksums-beside.ts'
 import { type FileMetalink, metalinkBeside, metalinkUrl } from './metalink-beside.ts'
 import { statusFault } from './oci-session.ts'
-import type { NamedUpstream, SourceBody } from './upstream.ts'
+import type { Admitting, NamedUpstream, RepositoryReference, SourceBody } from './upstream.ts'
 import { createWebSession, type WebSessionDeps } from './web-session.ts'
 
 export interface FilesUpstreamDeps extends WebSessionDeps {
@@ -32,7 +32,7 @@ interface Hearsay {
 }
 
 /** Any tree of files that a web server gives. */
-export function createFilesUpstream(deps: FilesUpstreamDeps): NamedUpstream {
+export function createFilesUpstream(deps: FilesUpstreamDeps): NamedUpstream & Admitting<NameReference | RepositoryReference> {
   const { id, isPublic, clock, log } = deps
   const session = createWebSession(deps)
   const checksums = createChecksumsBeside(session, clock)
@@ -114,6 +114,13 @@ export function createFilesUpstream(deps: FilesUpstreamDeps): NamedUpstream {
       if (answer.status !== 200 && answer.status !== 206) throw statusFault(answer)
       demandFile(url, answer)
       return { outcome: 'found', told: toldBy(url, answer, await heardOf(url, answer, known === undefined, signal)) }
+    },
+    async admits(reference, { signal }) {
+      if (reference.kind === 'repository') return false // there are none
+      const answer = await look(session.urlOf(pathOf(reference)), {}, signal)
+      if (answer.status === 404 || answer.status === 410) return false
+      if (answer.status !== 200 && answer.status !== 206) throw statusFault(answer)
+      return true
     },
     async read(source, want, signal) {
       const answer = await session.read(source.url, want, signal)

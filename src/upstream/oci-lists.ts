@@ -1,3 +1,4 @@
+import { type Link, parseLinkField } from '../formats/link-fields.ts'
 import { Fault } from '../model/fault.ts'
 import { bareMediaType, ociIndex } from '../model/media-type.ts'
 import type { Repository } from '../model/reference.ts'
@@ -32,7 +33,7 @@ export function createOciLists(session: Session): Listings {
       if (last !== undefined) url.searchParams.set('last', last)
       const answer = await get(url, repository, ask.signal)
       if (!answer) return undefined
-      const object = await readObject(answer)
+      const object = objectIn(await answer.bytes(listLimit), answer)
       const tags = Array.isArray(object.tags) ? object.tags.filter((tag) => typeof tag === 'string') : []
       const following = nextOf(answer)
       // Some name the next page by a word of their own; all of them take the last tag of this one.
@@ -53,27 +54,27 @@ export function createOciLists(session: Session): Listings {
       const mediaType = bareMediaType(first.header('content-type')) ?? ociIndex
       const isFiltered = (first.header('oci-filters-applied') ?? '').split(',').some((name) => name.trim() === 'artifactType')
       let following = nextOf(first)
-      if (!following) return { document: await first.bytes(listLimit), mediaType, isFiltered }
-      const whole = await readObject(first)
-      const manifests = [...listOf(whole)]
+      const document = await first.bytes(listLimit)
+      const whole = objectIn(document, first)
+      if (!following) return { document, mediaType, isFiltered }
+      const lists = [listOf(whole)]
       for (let pages = 1; following && following.origin === url.origin && pages < mostPages; pages++) {
         const answer = await get(following, repository, ask.signal)
         if (!answer) break
         following = nextOf(answer)
-        manifests.push(...listOf(await readObject(answer)))
+        lists.push(listOf(objectIn(await answer.bytes(listLimit), answer)))
       }
-      return { document: Buffer.from(JSON.stringify({ ...whole, manifests })), mediaType, isFiltered }
+      return { document: Buffer.from(JSON.stringify({ ...whole, manifests: lists.flat(1) })), mediaType, isFiltered }
     },
   }
 }
 
-async function readObject(answer: HttpResponse): Promise<Record<string, unknown>> {
-  const bytes = await answer.bytes(listLimit)
+function objectIn(bytes: Uint8Array, { url }: Pick<HttpResponse, 'url'>): Record<string, unknown> {
   try {
     const json: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'))
     if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Record<string, unknown>
   } catch {}
-  throw new Fault('upstream-invalid', { url: redactUrl(answer.url), why: 'it is not a JSON object' })
+  throw new Fault('upstream-invalid', { url: redactUrl(url), why: 'it is not a JSON object' })
 }
 
 function listOf(index: Record<string, unknown>): readonly unknown[] {
@@ -82,11 +83,13 @@ function listOf(index: Record<string, unknown>): readonly unknown[] {
 
 /** The target of `Link: <…>; rel="next"`. @see RFC 8288 §3 */
 export function nextOf(answer: Pick<HttpResponse, 'headers' | 'url'>): URL | undefined {
-  for (const field of answer.headers('link')) {
-    for (const [, target, parameters] of field.matchAll(/<([^>]*)>((?:\s*;\s*[^,;="]+(?:=(?:"[^"]*"|[^,;"]*))?)*)/g)) {
-      if (/;\s*rel\s*=\s*"?(?:[^"]*\s)?next(?:\s[^"]*)?"?\s*(?:;|$)/i.test(parameters ?? ''))
-        return URL.parse(target ?? '', answer.url.href) ?? undefined
-    }
-  }
-  return undefined
+  const next = answer
+    .headers('link')
+    .flatMap(parseLinkField)
+    .find(({ parameters }) => relationsIn(parameters).includes('next'))
+  return next && (URL.parse(next.target, answer.url.href) ?? undefined)
+}
+
+function relationsIn(parameters: Link['parameters']): readonly string[] {
+  return (parameters.get('rel') ?? '').toLowerCase().split(/\s+/)
 }

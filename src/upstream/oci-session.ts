@@ -1,5 +1,6 @@
 import { type Challenge, parseChallenges } from '../formats/auth-challenge.ts'
-import { Fault } from '../model/fault.ts'
+import { parseRateLimit } from '../formats/rate-limit.ts'
+import { Fault, isFault } from '../model/fault.ts'
 import type { Repository } from '../model/reference.ts'
 import type { Clock } from '../system/clock.ts'
 import type { Http, HttpResponse } from '../system/http.ts'
@@ -16,6 +17,9 @@ export interface SessionDeps {
   readonly url: URL // of the registry; `/v2/` follows its path
   readonly credentials: CredentialSource
   readonly realms: readonly string[]
+  readonly tokensForMs?: number | undefined // at most; as long as their service says, if not said
+  /** Each answer of the registry itself, not of where it redirects to. */
+  readonly heard: (answer: HttpResponse) => void
 }
 
 export interface SessionRequest {
@@ -35,8 +39,8 @@ export interface Session {
   sendPatiently(request: SessionRequest): Promise<HttpResponse>
 }
 
-export function createSession({ http, clock, url: base, credentials, realms }: SessionDeps): Session {
-  const tokens = createTokens({ http, clock, upstream: base, realms })
+export function createSession({ http, clock, url: base, credentials, realms, heard, tokensForMs }: SessionDeps): Session {
+  const tokens = createTokens({ http, clock, upstream: base, realms, longestLifeMs: tokensForMs })
   let lastChallenge: Challenge | undefined // registries ask the same of everybody, so the next request can be ready for it
 
   const urlOf = (path: string) => new URL(`${base.pathname.replace(/\/+$/, '')}/v2/${path}`, base)
@@ -46,6 +50,16 @@ export function createSession({ http, clock, url: base, credentials, realms }: S
     if (who?.kind === 'bearer') return `Bearer ${who.token}`
     if (challenge.scheme === 'bearer') return `Bearer ${await tokens.get(challenge, scope, who, signal)}`
     return challenge.scheme === 'basic' && who?.kind === 'password' ? basic(who) : undefined
+  }
+
+  /** A token service that fails may be another one by now: the next request asks the registry again. */
+  async function proofBefore(scope: string, signal: AbortSignal): Promise<string | undefined> {
+    try {
+      return lastChallenge && (await authorization(lastChallenge, scope, signal))
+    } catch (error) {
+      if (!isFault(error, 'upstream-refused', 'upstream-limited')) lastChallenge = undefined
+      throw error
+    }
   }
 
   /** Some 401s say nothing of how to log in; the registry's front door does. */
@@ -61,13 +75,15 @@ export function createSession({ http, clock, url: base, credentials, realms }: S
     const { signal, url } = request
     // The scope is built here: what challenges suggest is a placeholder at some registries.
     let scope = `repository:${repository}:pull`
-    let proof = lastChallenge && (await authorization(lastChallenge, scope, signal))
+    let proof = await proofBefore(scope, signal)
     let mayStartOver = proof !== undefined
     for (let tries = 1; ; tries++) {
       const headers = { ...request.headers, ...(proof ? { authorization: proof } : {}) }
       const answer = await http.request({ ...request, headers })
       // A 401 from where a redirect led is not the registry's.
-      if (answer.status !== 401 || answer.url.origin !== base.origin) return answer
+      if (answer.url.origin !== base.origin) return answer
+      heard(answer)
+      if (answer.status !== 401) return answer
       await answer.discard()
       if (proof?.startsWith('Bearer ')) {
         tokens.drop(proof.slice('Bearer '.length))
@@ -80,9 +96,9 @@ export function createSession({ http, clock, url: base, credentials, realms }: S
       }
       const challenge = tries < mostTries ? await challengeOf(answer, signal) : undefined
       if (!challenge) throw new Fault('upstream-refused', { url: redactUrl(url), status: 401 })
-      lastChallenge = challenge
       scope = widened(scope, challenge)
       const next = await authorization(challenge, scope, signal)
+      lastChallenge = challenge
       if (!next || (next === proof && next.startsWith('Basic ')))
         throw new Fault('upstream-refused', { url: redactUrl(url), status: 401 })
       proof = next
@@ -118,7 +134,10 @@ export function statusFault(answer: HttpResponse): Fault {
   const { status } = answer
   if (status === 401 || status === 403) return new Fault('upstream-refused', { url, status })
   if (status === 404) return new Fault('not-found', { what: url })
-  if (status === 429) return new Fault('upstream-limited', { url, retryAfterMs: retryAfter(answer.header('retry-after')) })
+  if (status === 429) {
+    const retryAfterMs = retryAfter(answer.header('retry-after')) ?? parseRateLimit(answer.headers)?.resetMs
+    return new Fault('upstream-limited', { url, retryAfterMs })
+  }
   return new Fault('upstream-status', { url, status })
 }
 

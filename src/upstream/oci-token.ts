@@ -1,3 +1,4 @@
+import { createHmac, randomBytes } from 'node:crypto'
 import type { Challenge } from '../formats/auth-challenge.ts'
 import { Fault, isFault } from '../model/fault.ts'
 import type { Clock } from '../system/clock.ts'
@@ -17,6 +18,8 @@ export interface TokenDeps {
   readonly upstream: URL
   /** Hosts, besides the upstream's own domain, that may be its token service. */
   readonly realms: readonly string[]
+  /** A token is used for so long at most, whatever its service says. */
+  readonly longestLifeMs?: number | undefined
 }
 
 /** Bearer tokens of one upstream. @see distribution-spec's token flow as Docker documents it */
@@ -32,7 +35,8 @@ interface Known {
   readonly until: number // epoch ms
 }
 
-export function createTokens({ http, clock, upstream, realms }: TokenDeps): Tokens {
+export function createTokens({ http, clock, upstream, realms, longestLifeMs = Number.POSITIVE_INFINITY }: TokenDeps): Tokens {
+  const secret = randomBytes(32)
   const tokens = new Map<string, Known>()
   const failures = new Map<string, { readonly fault: Fault; readonly until: number }>()
   const flights = createSingleFlight<string, string>()
@@ -50,7 +54,8 @@ export function createTokens({ http, clock, upstream, realms }: TokenDeps): Toke
       const token = [json.token, json.access_token].find((one): one is string => typeof one === 'string' && one !== '')
       if (!token || /[^\x21-\x7e]/.test(token))
         throw new Fault('upstream-invalid', { url: redactUrl(realm), why: 'its answer holds no token' })
-      const lifeMs = typeof json.expires_in === 'number' && json.expires_in > 0 ? json.expires_in * 1000 : defaultLifeMs
+      const toldMs = typeof json.expires_in === 'number' && json.expires_in > 0 ? json.expires_in * 1000 : defaultLifeMs
+      const lifeMs = Math.min(toldMs, longestLifeMs)
       if (tokens.size >= mostTokens) tokens.delete(tokens.keys().next().value!)
       tokens.set(key, { token, until: askedAt + Math.max(lifeMs * 0.8, Math.min(lifeMs, lifeMs - 10_000)) })
       return token
@@ -109,9 +114,7 @@ export function createTokens({ http, clock, upstream, realms }: TokenDeps): Toke
       const realm = realmOf(challenge, upstream, realms)
       const service = challenge.parameters.get('service')
       const identity = credentials
-        ? credentials.kind === 'password'
-          ? `p ${credentials.username}`
-          : credentials.kind
+        ? createHmac('sha256', secret).update(JSON.stringify(credentials)).digest('base64')
         : 'anonymous'
       const key = [realm.href, service ?? '', scope, identity].join('\n')
       const known = tokens.get(key)

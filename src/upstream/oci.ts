@@ -4,6 +4,7 @@ import type { Artifact, Resolution, Source } from '../model/artifact.ts'
 import { algorithmOf, type Digest, digestOf, digestOrUndefined } from '../model/digest.ts'
 import { Fault, isFault } from '../model/fault.ts'
 import { manifestAccept, octetStream } from '../model/media-type.ts'
+import type { Ask } from '../model/principal.ts'
 import { parseContentRange } from '../model/range.ts'
 import { type BlobReference, isDigest, type ManifestReference, type Repository, type UpstreamId } from '../model/reference.ts'
 import { createCircuit } from '../system/circuit.ts'
@@ -11,23 +12,25 @@ import type { HttpResponse } from '../system/http.ts'
 import { createPlaces } from '../system/places.ts'
 import { redactUrl } from '../system/redact.ts'
 import { lengthOf } from './body-answer.ts'
+import type { Budget } from './budget.ts'
 import { createOciBlobs } from './oci-blobs.ts'
 import { createOciLists } from './oci-lists.ts'
 import { createSession, type SessionDeps, statusFault } from './oci-session.ts'
-import type { OciUpstream } from './upstream.ts'
+import type { Admitting, OciUpstream, RegistryWanted } from './upstream.ts'
 
 const manifestLimit = 16 * 1024 * 1024
 
-export interface OciUpstreamDeps extends SessionDeps {
+export interface OciUpstreamDeps extends Omit<SessionDeps, 'heard'> {
   readonly id: UpstreamId
+  readonly budget: Budget
   readonly isPublic: boolean
   readonly maxConnections: number // bodies at once
 }
 
 /** A registry that speaks the OCI distribution or Docker v2 API. @see OCI distribution-spec */
-export function createOciUpstream(deps: OciUpstreamDeps): OciUpstream {
-  const { id, clock } = deps
-  const session = createSession(deps)
+export function createOciUpstream(deps: OciUpstreamDeps): OciUpstream & Admitting<RegistryWanted> {
+  const { id, clock, budget } = deps
+  const session = createSession({ ...deps, heard: budget.heard })
   const circuit = createCircuit({ clock, name: redactUrl(deps.url), isFailure })
   const repositories = new WeakMap<Source, Repository>()
   const blobs = createOciBlobs({
@@ -51,7 +54,8 @@ export function createOciUpstream(deps: OciUpstreamDeps): OciUpstream {
       signal,
     })
 
-  async function resolveManifest(reference: ManifestReference, signal: AbortSignal, known?: Artifact): Promise<Resolution> {
+  async function resolveManifest(reference: ManifestReference, ask: Ask, known?: Artifact): Promise<Resolution> {
+    const { signal, canDoWithout = false } = ask
     if (known && !isDigest(reference.pointer)) {
       const head = await manifestRequest(reference, 'HEAD', signal)
       await head.discard()
@@ -62,7 +66,8 @@ export function createOciUpstream(deps: OciUpstreamDeps): OciUpstream {
       // Anything else is settled by GET: registries are known that answer a HEAD with 404, 405 or no digest and yet have
       // it, and a URL signed for GET answers a HEAD with 403.
     }
-    const answer = await manifestRequest(reference, 'GET', signal)
+    // What is counted at Docker Hub is a GET of a manifest, and nothing else.
+    const answer = await budget.spend(canDoWithout, () => manifestRequest(reference, 'GET', signal))
     if (answer.status === 200) return found(reference, answer, await answer.bytes(manifestLimit))
     await answer.discard()
     if (answer.status === 404) return { outcome: 'missing' }
@@ -113,6 +118,22 @@ export function createOciUpstream(deps: OciUpstreamDeps): OciUpstream {
     return { outcome: 'found', artifact, sources: [sourceOf(reference)] }
   }
 
+  /** By a HEAD; what is no yes is asked for again, as some answer a HEAD with 403 or 404 for what they do have. */
+  async function admits(wanted: RegistryWanted, signal: AbortSignal): Promise<boolean> {
+    const url = session.urlOf(pathOf(wanted))
+    const request = { url, headers: { accept: `${manifestAccept}, application/json` }, repository: wanted.repository, signal }
+    if (wanted.kind !== 'repository') {
+      const head = await session.sendPatiently({ ...request, method: 'HEAD' })
+      await head.discard()
+      if (head.status === 200) return true
+    }
+    const answer = await session.sendPatiently({ ...request, method: 'GET' })
+    answer.cancel()
+    if (answer.status === 200) return true
+    if (answer.status === 404) return false
+    throw statusFault(answer)
+  }
+
   const lists = createOciLists(session)
   return {
     id,
@@ -120,12 +141,19 @@ export function createOciUpstream(deps: OciUpstreamDeps): OciUpstream {
     sourceOf,
     resolve: (reference, ask, known) =>
       circuit.run(() =>
-        reference.kind === 'blob' ? resolveBlob(reference, ask.signal) : resolveManifest(reference, ask.signal, known),
+        reference.kind === 'blob' ? resolveBlob(reference, ask.signal) : resolveManifest(reference, ask, known),
       ),
     read: (source, want, signal) => circuit.run(() => blobs.read(source, want, signal)),
     tags: (repository, page, ask) => circuit.run(() => lists.tags(repository, page, ask)),
     referrers: (repository, digest, filter, ask) => circuit.run(() => lists.referrers(repository, digest, filter, ask)),
+    admits: (wanted, { signal }) => circuit.run(() => admits(wanted, signal)),
   }
+}
+
+function pathOf(wanted: RegistryWanted): string {
+  const { repository } = wanted
+  if (wanted.kind === 'repository') return `${repository}/tags/list?n=1`
+  return wanted.kind === 'blob' ? `${repository}/blobs/${wanted.digest}` : `${repository}/manifests/${wanted.pointer}`
 }
 
 /** The digest asked for, or the one the registry names, and sha256; each compared with the bytes. @throws Fault 'corrupt' */

@@ -4,7 +4,7 @@ import type { Artifact, Resolution, Source, Validators } from '../model/artifact
 import type { Digest } from '../model/digest.ts'
 import type { NameFacts, Told } from '../model/facts.ts'
 import type { PieceHashes } from '../model/pieces.ts'
-import type { Ask } from '../model/principal.ts'
+import type { Ask, Credentials } from '../model/principal.ts'
 import type { BlobReference, ManifestReference, NameReference, Repository, UpstreamId } from '../model/reference.ts'
 
 /** Asks one registry of manifests and blobs. Knows nothing of what is stored. */
@@ -20,8 +20,8 @@ export interface Upstream {
    * @throws Fault 'upstream-…', 'outbound-blocked', 'too-large', 'corrupt'
    */
   resolve(reference: ManifestReference | BlobReference, ask: Ask, known?: Artifact): Promise<Resolution>
-  /** Where the bytes of a blob are asked for there; nothing is asked yet. */
-  sourceOf(reference: BlobReference): Source
+  /** Where the bytes of a blob are asked for there, as who shows these credentials; nothing is asked yet. */
+  sourceOf(reference: BlobReference, shown?: Credentials): Source
 }
 
 /** Reads bytes of one source. Tokens, redirects and the checks of partial answers live behind it. */
@@ -135,8 +135,29 @@ export interface NamedUpstream extends SourceReader {
    */
   resolve(reference: NameReference, ask: Ask, known?: NameFacts): Promise<NameAnswer>
   /** Where the bytes are asked for, best first; nothing is asked yet. `wanted`: the digest of them, where it is known. */
-  sourcesOf(facts: NameFacts, wanted?: Digest): readonly Source[]
+  sourcesOf(facts: NameFacts, wanted?: Digest, shown?: Credentials): readonly Source[]
 }
+
+/** A repository as such: what lists are of. */
+export interface RepositoryReference {
+  readonly kind: 'repository'
+  readonly upstream: UpstreamId
+  readonly repository: Repository
+}
+
+/** Says whether whoever asks is let in: one small question. */
+export interface Admitting<Wanted> {
+  /** False: there is no such thing, for who asks. @throws Fault 'upstream-…' */
+  admits(wanted: Wanted, ask: Ask): Promise<boolean>
+}
+
+/** Those of upstreams that are asked as whoever asks us; undefined for others. */
+export interface AdmittingOf {
+  registry(id: UpstreamId): Admitting<RegistryWanted> | undefined
+  named(id: UpstreamId): Admitting<NameReference | RepositoryReference> | undefined
+}
+
+export type RegistryWanted = ManifestReference | BlobReference | RepositoryReference
 
 export type NameAnswer =
   | { readonly outcome: 'found'; readonly told: Told }
@@ -150,7 +171,7 @@ export interface Lookups {
    * @returns undefined where it has no such thing
    * @throws Fault 'upstream-…', 'outbound-blocked', 'too-large'
    */
-  lookup(question: string, signal: AbortSignal): Promise<Found | undefined>
+  lookup(question: string, signal: AbortSignal, shown?: Credentials): Promise<Found | undefined>
 }
 
 export interface Found {

@@ -1,7 +1,9 @@
 import { createHttp } from '../../src/system/http.ts'
+import { createBudget } from '../../src/upstream/budget.ts'
 import { createOciUpstream } from '../../src/upstream/oci.ts'
 import { expectNoLeaks } from '../kit/leaks.ts'
 import { hub } from '../kit/questions.ts'
+import { createRecordedLog } from '../kit/recorded-log.ts'
 import { upstreamContract } from './upstream.ts'
 
 expectNoLeaks()
@@ -28,6 +30,7 @@ upstreamContract('a registry', (url, { credentials, allow = [], realms = [] }) =
     isPublic: credentials === undefined,
     maxConnections: 2,
     realms,
+    budget: createBudget({ id: hub, url, reserve: { share: 0.1 }, clock, log: createRecordedLog() }),
   })
   return { upstream, close: () => http.close() }
 })

@@ -32,6 +32,14 @@ export function failurePromises(bench: UpstreamBench): void {
       expect(fault.details).toMatchObject({ retryAfterMs: 7_000 })
     })
 
+    test('429 says when to come back where it only tells of its limits, too', async () => {
+      const upstream = await start()
+      const headers = { 'ratelimit-limit': '10', 'ratelimit-remaining': '0', 'ratelimit-reset': '9' }
+      bench.registry.fault({}, { status: 429, headers })
+      const fault = (await upstream.resolve(manifestNamed('v1'), asking()).catch((error) => error)) as Fault
+      expect(fault.details).toMatchObject({ retryAfterMs: 9_000 })
+    })
+
     test('a small failure that passes is not seen', async () => {
       const upstream = await start()
       bench.registry.fault({ nth: 1 }, { reset: true })

@@ -69,6 +69,24 @@ export function listPromises(bench: UpstreamBench): void {
       },
     )
 
+    test.each(['[]', 'null', '<html>log in</html>', '', '"x"'])(
+      'referrers that are %j are a mistake of the upstream',
+      async (body) => {
+        const upstream = await start()
+        bench.registry.fault({}, { body })
+        expect(await faultOf(upstream.referrers(tool, app.manifest.digest, undefined, asking()))).toBe('upstream-invalid')
+      },
+    )
+
+    test('referrers on a second page may be as many as fit into it', async () => {
+      const upstream = await start()
+      const count = 300_000
+      bench.registry.fault({}, { body: `{"manifests":[${'1,'.repeat(count)}1]}` })
+      bench.registry.fault({ nth: 1 }, { body: '{"manifests":[]}', headers: { link: '<?page=2>; rel="next"' } })
+      const all = await upstream.referrers(tool, app.manifest.digest, undefined, asking())
+      expect(JSON.parse(Buffer.from(all!.document).toString()).manifests).toHaveLength(count + 1)
+    })
+
     test('a registry without the call has no referrers at all', async () => {
       const upstream = await start({ referrers: 'none' })
       expect(await upstream.referrers(tool, app.manifest.digest, undefined, asking())).toBeUndefined()

@@ -113,6 +113,16 @@ export function loginPromises(bench: UpstreamBench): void {
       expect((await found(upstream, 'v1')).digests).toEqual([app.manifest.digest])
     })
 
+    test('a realm that nobody may be sent to is forgotten once the registry names a good one', async () => {
+      const upstream = await start({ auth: { kind: 'bearer' } })
+      const headers = { 'www-authenticate': 'Bearer realm="http://169.254.169.254/token"' }
+      const wrong = bench.registry.fault({ on: 'registry' }, { status: 401, headers })
+      for (let at = 0; at < 2; at++)
+        expect(await faultOf(upstream.resolve(manifestNamed('v1'), asking()))).toBe('outbound-blocked')
+      wrong.remove()
+      expect((await found(upstream, 'v1')).digests).toEqual([app.manifest.digest])
+    })
+
     test('credentials are not sent to a realm elsewhere unless it is named', async () => {
       const thief = await createFakeUpstream({ auth: { kind: 'bearer', users } })
       try {

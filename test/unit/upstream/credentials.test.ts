@@ -49,6 +49,14 @@ describe('entries of auths', () => {
     { entry: { auth: '' }, want: undefined },
   ])('$entry', async ({ entry, want }) => expect(await (await source({ auths: { [host]: entry } }))()).toEqual(want))
 
+  test.each([{ registrytoken: -1 }, { identitytoken: {} }, { auth: 5 }, { username: 'ada', password: 5 }])(
+    '%j is not text: there are none, and the log says so',
+    async (entry) => {
+      expect(await (await source({ auths: { [host]: entry } }))()).toBeUndefined()
+      expect(log.lines).toMatchObject([{ event: 'upstream.credentials', level: 'warn' }])
+    },
+  )
+
   test.each([
     ['registry.example:5000', host],
     ['https://registry.example:5000', host],
