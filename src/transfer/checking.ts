@@ -9,7 +9,7 @@ import type { Hasher } from '../system/hasher.ts'
 import type { Logger } from '../system/log.ts'
 import { type Credits, createBlame } from './blame.ts'
 import type { Checks } from './crew.ts'
-import { nameOf } from './segment.ts'
+import { nameOf } from './name-of.ts'
 import type { Sources } from './sources.ts'
 import { createVerified } from './verified.ts'
 

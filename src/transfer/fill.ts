@@ -14,9 +14,9 @@ import { type Crew, createCrew } from './crew.ts'
 import { createGuard, type Guard } from './guard.ts'
 import { createHints } from './hints.ts'
 import { createLinger } from './linger.ts'
+import { nameOf } from './name-of.ts'
 import { isWorthFinishing } from './plan.ts'
 import { createReaders } from './readers.ts'
-import { nameOf } from './segment.ts'
 import { createSources } from './sources.ts'
 import { type Approve, type Fill, type Filled, type FillState, type Opening, type Prefix, prefixAlgorithm } from './transfer.ts'
 import { fetchUntilRight } from './until-right.ts'
@@ -71,6 +71,7 @@ export function startFill(deps: FillDeps, key: string, artifact: Artifact, initi
   let existing: ByteSource | undefined
   let along: Along | undefined
   let given: Prefix | undefined
+  let keptAt: string | undefined
 
   const hints = createHints({
     what,
@@ -103,6 +104,8 @@ export function startFill(deps: FillDeps, key: string, artifact: Artifact, initi
       end: (position) => (existing ? (size ?? 0) : visible(position + reach(position), size, agreed)),
       read: (into, position) => (existing ? existing.read(into, position, control.signal) : spool!.read(into, position)),
       borrow: async (position, end) => (existing ? undefined : spool!.borrow(position, end)),
+      locate: async (position, count) =>
+        existing ? existing.locate?.(position, count, control.signal) : { path: keptAt ?? spool!.path, count },
     },
     () => {
       crew?.steer()
@@ -244,6 +247,7 @@ export function startFill(deps: FillDeps, key: string, artifact: Artifact, initi
     agree()
     phase = 'committing'
     const blob = await spool.commit(digests.map(asBlobId).find((id) => id !== undefined)!)
+    keptAt = blob.path
     log.info('fill.end', { what, digest: blob.id, size, ms: clock.now() - startedAt })
     return { artifact, blob, digests, mentions: hints.mentions, version: guard.version }
   }

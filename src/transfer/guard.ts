@@ -1,7 +1,7 @@
 import type { Source, Validators } from '../model/artifact.ts'
 import { Fault } from '../model/fault.ts'
 import type { SourceBody } from '../upstream/upstream.ts'
-import { nameOf } from './segment.ts'
+import { nameOf } from './name-of.ts'
 
 /**
  * Keeps the bytes of one version together. Where a digest will tell there is nothing to guard; without one, parts are taken

@@ -6,7 +6,7 @@ import type { Spool } from '../store/blob-store.ts'
 import type { Logger } from '../system/log.ts'
 import type { Discover, MetalinkLinks } from '../upstream/upstream.ts'
 import { type Checking, type CheckingDeps, createChecking } from './checking.ts'
-import { nameOf } from './segment.ts'
+import { nameOf } from './name-of.ts'
 import type { Mention } from './transfer.ts'
 
 /** What an answer leads to besides its bytes: more places, and hashes of pieces. Only hints: the digest decides. */

@@ -1,10 +1,10 @@
 import type { Artifact, Source } from '../model/artifact.ts'
 import { Fault } from '../model/fault.ts'
 import type { Metrics } from '../system/metrics.ts'
-import type { Uses } from '../system/uses.ts'
 import { type FillDeps, type RunningFill, startFill } from './fill.ts'
 import { createPassing } from './passing.ts'
 import { createQueue } from './queue.ts'
+import type { Supply } from './supply.ts'
 import { type Fill, fillKey, type Transfer } from './transfer.ts'
 import type { Uplink } from './uplink.ts'
 
@@ -15,14 +15,6 @@ export interface TransferDeps extends Omit<FillDeps, 'enter' | 'received' | 'end
   /** Asked at the beginning of each fill, which keeps to what it was given. */
   readonly supply: () => Supply
   readonly uplink?: Pick<Uplink, 'paced'>
-}
-
-/** What settings say of how bytes come in. */
-export interface Supply extends Pick<FillDeps, 'read' | 'isHeldBack' | 'discover' | 'approve' | 'wrong' | 'lingerMs'> {
-  /** May bytes be passed on that were never whole on disk? */
-  readonly mayPass: (artifact: Artifact) => boolean
-  /** What is under way uses it. */
-  readonly uses?: Pick<Uses, 'enter' | 'leave'>
 }
 
 /** All fills of this process, one for the same bytes. */

@@ -5,7 +5,7 @@ import type { Logger } from '../system/log.ts'
 import { createPlaces } from '../system/places.ts'
 import { createSingleFlight } from '../system/single-flight.ts'
 import { untilGone } from '../system/until-gone.ts'
-import type { Supply } from './local-transfer.ts'
+import type { Supply } from './supply.ts'
 import { type Fill, fillKey, type Opening, type Prefix } from './transfer.ts'
 import { openWindow, type Window, type WindowDeps, type WindowReader } from './window.ts'
 
@@ -167,6 +167,16 @@ export function createPassing(deps: PassingDeps): Passing {
           const lent = await kept?.borrow?.(position, most, signal)
           if (lent) took(position, lent.bytes.length)
           return lent
+        } catch (error) {
+          await untilGone(leaveKept(error), signal)
+          return undefined
+        }
+      },
+      async locate(position, most, signal) {
+        try {
+          const located = await kept?.locate?.(position, most, signal)
+          if (located) took(position, located.count)
+          return located
         } catch (error) {
           await untilGone(leaveKept(error), signal)
           return undefined

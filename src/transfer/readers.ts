@@ -1,4 +1,4 @@
-import type { ByteSource, Lent } from '../model/byte-source.ts'
+import type { ByteSource, Lent, Located } from '../model/byte-source.ts'
 import { Fault } from '../model/fault.ts'
 import type { ByteRange } from '../model/range.ts'
 
@@ -13,6 +13,7 @@ export interface View {
   end(position: number): number
   read(into: Uint8Array, position: number): Promise<number>
   borrow(position: number, end: number): Promise<Lent | undefined>
+  locate(position: number, count: number): Promise<Located | undefined>
 }
 
 /** Everybody who reads a fill while it runs. */
@@ -154,6 +155,10 @@ export function createReaders(view: View, changed: () => void): Readers {
         borrow(position, most, signal) {
           listen(signal)
           return borrow(reader, most, position, signal)
+        },
+        async locate(position, most, signal) {
+          listen(signal)
+          return view.locate(position, await ready(reader, most, position, signal))
         },
         async [Symbol.asyncDispose]() {
           listening?.removeEventListener('abort', onAbort)

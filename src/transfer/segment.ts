@@ -5,6 +5,7 @@ import type { Spool } from '../store/blob-store.ts'
 import type { Clock } from '../system/clock.ts'
 import type { SourceBody, SourceReader } from '../upstream/upstream.ts'
 import type { Guard } from './guard.ts'
+import { nameOf } from './name-of.ts'
 import type { Sources } from './sources.ts'
 import { createSpoolWriter } from './spool-writer.ts'
 
@@ -157,9 +158,4 @@ function mainRange({ held }: Pick<Spool, 'held'>, start: number): { start: numbe
   const end = held.nextHeld(start, Number.POSITIVE_INFINITY)
   if (Number.isFinite(end)) return { start, end }
   return start === 0 ? undefined : { start }
-}
-
-/** A URL fit for a log line: no user, no query. */
-export function nameOf(source: Source): string {
-  return source.url.origin + source.url.pathname
 }

@@ -2,8 +2,9 @@ import type { Source } from '../model/artifact.ts'
 import { Fault } from '../model/fault.ts'
 import type { ByteRange } from '../model/range.ts'
 import type { Clock } from '../system/clock.ts'
+import { nameOf } from './name-of.ts'
 import { alignDown, alignUp, nextGap, runLength } from './plan.ts'
-import { nameOf, type Segment } from './segment.ts'
+import type { Segment } from './segment.ts'
 import type { Sources } from './sources.ts'
 
 /** Several sources at work on one spool at once, where piece hashes tell good bytes from bad. */

@@ -7,7 +7,7 @@ import type { Logger } from '../system/log.ts'
 import { untilGone } from '../system/until-gone.ts'
 import { type Along, hashAlong } from './along.ts'
 import type { Crew } from './crew.ts'
-import { nameOf } from './segment.ts'
+import { nameOf } from './name-of.ts'
 import type { Sources } from './sources.ts'
 
 export interface UntilRightDeps {

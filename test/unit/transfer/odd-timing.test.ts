@@ -8,8 +8,9 @@ import type { Spool } from '../../../src/store/blob-store.ts'
 import { systemClock } from '../../../src/system/clock.ts'
 import type { Hasher } from '../../../src/system/hasher.ts'
 import { createMetrics } from '../../../src/system/metrics.ts'
-import { createTransfer, type Supply, type TransferDeps } from '../../../src/transfer/local-transfer.ts'
+import { createTransfer, type TransferDeps } from '../../../src/transfer/local-transfer.ts'
 import { createReaders } from '../../../src/transfer/readers.ts'
+import type { Supply } from '../../../src/transfer/supply.ts'
 import { collect, digestOfBytes, inPieces, memoryHouse, scriptedSources, silent } from './memory-house.ts'
 
 const MiB = 1024 * 1024
@@ -104,14 +105,14 @@ describe('a fill', () => {
   })
 
   test('that is being ended as nobody waits is not joined any more', async () => {
-    const bytes = randomBytes(200 * MiB)
+    const bytes = randomBytes(72 * MiB)
     const never = Promise.withResolvers<void>()
     const writing = Promise.withResolvers<void>()
     const written = Promise.withResolvers<void>()
     const upstream = scriptedSources(bytes, {
       a: (part, _asked, count) => inPieces(part, count === 0 ? { gate: never.promise, gateAt: MiB } : {}),
     })
-    const { fill } = setUp(bytes, upstream, { clock: systemClock, lingerMs: 30 }, (spool) =>
+    const { fill, transfer } = setUp(bytes, upstream, { clock: systemClock, lingerMs: 30 }, (spool) =>
       Object.assign(spool, {
         write: (
           (write) =>
@@ -126,7 +127,7 @@ describe('a fill', () => {
     const first = fill(bytes.length)
     await first.follow()[Symbol.asyncDispose]()
     await writing.promise
-    await new Promise((resolve) => setTimeout(resolve, 60)) // it has been told to end, and cannot yet
+    await expect.poll(() => transfer.running(digestOfBytes(bytes))).toBeUndefined() // it has been told to end, and cannot yet
     const second = collect(fill(bytes.length).follow(), 0, MiB)
     written.resolve()
     expect((await second).equals(bytes.subarray(0, MiB))).toBe(true)
@@ -223,6 +224,7 @@ describe('a reader', () => {
           return count
         },
         borrow: async () => undefined,
+        locate: async () => undefined,
       },
       () => {},
     )
