@@ -13,6 +13,7 @@ export interface Policy {
   readonly freshForMs: number
   readonly staleIfErrorMs: number
   readonly isOffline: boolean // never asked
+  readonly rights?: 'site' | 'caller' // who says who may read what; of a caller's nothing that it hears is for others
 }
 
 export interface AnswersDeps {
@@ -45,6 +46,8 @@ export interface Answer<Facts, Fresh> {
   readonly fresh?: Fresh
 }
 
+type OwnAsk = Pick<Ask, 'requestId' | 'canDoWithout' | 'credentials'>
+
 const troubledForMs = 5_000
 const longestPauseMs = 5 * 60_000 // whatever an upstream asks for: its limit may be lifted, or its word be wrong
 
@@ -62,16 +65,19 @@ export function createAnswers<Asked extends Reference, Facts extends { readonly 
   type Told = Heard<Facts, Fresh>
   const asking = new Map<string, Promise<Told>>()
 
-  async function askUpstream(key: string, reference: Asked, known: Facts | undefined, requestId: string): Promise<Told> {
-    const ask: Ask = { principal: { kind: 'operator' }, signal: new AbortController().signal, requestId }
+  async function askUpstream(key: string, reference: Asked, known: Facts | undefined, own: OwnAsk): Promise<Told> {
+    const { requestId } = own
+    const ask: Ask = { ...own, principal: { kind: 'operator' }, signal: new AbortController().signal }
     try {
       const heard = await question.ask(reference, known, ask)
       if (heard) return heard
       if (known) await question.forget(reference).catch((error) => log.error('name.keep', { reference: key, error }))
       throw new Fault('not-found', { what: key, asked: [reference.upstream] })
     } catch (error) {
-      if (isFault(error, 'not-found', 'upstream-refused')) recent.set(key, error)
-      else if (isFault(error, 'upstream-limited'))
+      const isForAll = deps.policyOf(reference.upstream).rights !== 'caller'
+      if (isFault(error, 'not-found', 'upstream-refused')) {
+        if (isForAll) recent.set(key, error)
+      } else if (isFault(error, 'upstream-limited'))
         recent.set(key, error, Math.min(error.details.retryAfterMs ?? troubledForMs, longestPauseMs))
       else if (isUpstreamFailing(error)) recent.set(key, error, troubledForMs)
       log.info('resolve.failed', { requestId, reference: key, error })
@@ -80,10 +86,10 @@ export function createAnswers<Asked extends Reference, Facts extends { readonly 
   }
 
   /** One question at a time about a name. It is nobody's own: whoever asked may leave, the answer is kept. */
-  function share(key: string, reference: Asked, known: Facts | undefined, ask: Ask) {
+  function share(key: string, reference: Asked, known: Facts | undefined, ask: OwnAsk) {
     const running = asking.get(key)
     if (running) return { answer: running, joined: true }
-    const answer = askUpstream(key, reference, known, ask.requestId).finally(() => asking.delete(key))
+    const answer = askUpstream(key, reference, known, ask).finally(() => asking.delete(key))
     answer.catch(() => {})
     asking.set(key, answer)
     return { answer, joined: false }
@@ -120,7 +126,11 @@ export function createAnswers<Asked extends Reference, Facts extends { readonly 
       if (usable && isUpstreamFailing(trouble)) return stale(usable, trouble.message)
       throw trouble
     }
-    const { answer, joined } = share(key, reference, known, ask)
+    const { answer, joined } = share(key, reference, known, {
+      requestId: ask.requestId,
+      canDoWithout: usable !== undefined,
+      credentials: ask.credentials,
+    })
     try {
       const heard = usable ? await beforeDeadline(answer, ask.signal) : await untilGone(answer, ask.signal)
       if (heard === 'late') return stale(usable!, 'the upstream is slow to answer')

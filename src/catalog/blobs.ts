@@ -15,7 +15,7 @@ import { mending } from './mending.ts'
 import { type MayLearn, sourcesNamed, withPlacesNamed } from './named-places.ts'
 import type { Notes } from './notes.ts'
 import type { Origins } from './origins.ts'
-import { artifactOf, type Membership, type Rights } from './rights.ts'
+import { artifactOf, type Membership, type Rights, type Vouched } from './rights.ts'
 
 export interface BlobsDeps {
   readonly store: Pick<BlobStore, 'stat' | 'open'>
@@ -34,7 +34,8 @@ export interface BlobsDeps {
 /** Blobs by digest: from the store, or by a fill. */
 export interface Blobs {
   resolve(reference: BlobReference, ask: Ask): Promise<Resolved>
-  open(reference: BlobReference, ask: Ask): Promise<Opened>
+  /** @param vouched as of `Rights.membership` */
+  open(reference: BlobReference, ask: Ask, vouched?: Vouched): Promise<Opened>
 }
 
 export function createBlobs(deps: BlobsDeps): Blobs {
@@ -57,10 +58,10 @@ export function createBlobs(deps: BlobsDeps): Blobs {
     return { artifact, outcome: { kind: held ? 'hit' : 'miss' }, ...(await signedAs(held)) }
   }
 
-  async function open(reference: BlobReference, ask: Ask): Promise<Opened> {
+  async function open(reference: BlobReference, ask: Ask, vouched?: Vouched): Promise<Opened> {
     const held = await heldAs(reference)
     if (!held) demandAllowed(reference, ask)
-    const member = await rights.membership(reference, held?.id, ask)
+    const member = await rights.membership(reference, held?.id, ask, vouched)
     if (held) await demandSigned(reference, member, held, ask)
     const signed = await signedAs(held)
     const bytes = held && (await store.open(held.id))
@@ -147,6 +148,15 @@ export function createBlobs(deps: BlobsDeps): Blobs {
     }
   }
 
+  /**
+   * What one upstream requires of these bytes is nothing to another that has them too; and who began the fill may have lost a
+   * right that this one has.
+   */
+  function isRefusalOfAnother(error: unknown, { upstream }: BlobReference): boolean {
+    if (isFault(error, 'upstream-refused')) return policyOf(upstream).rights === 'caller'
+    return isFault(error, 'signature-missing', 'signature-invalid') && error.details.upstream !== upstream
+  }
+
   /** Once the fill is over, whatever became of it. */
   async function openAfter(fill: Fill, reference: BlobReference, ask: Ask): Promise<Opened> {
     await untilGone(
@@ -162,9 +172,4 @@ export function createBlobs(deps: BlobsDeps): Blobs {
   }
 
   return { resolve, open }
-}
-
-/** What one upstream requires of these bytes is nothing to another that has them too. */
-function isRefusalOfAnother(error: unknown, { upstream }: BlobReference): boolean {
-  return isFault(error, 'signature-missing', 'signature-invalid') && error.details.upstream !== upstream
 }

@@ -6,7 +6,7 @@ import type { ByteSource } from '../model/byte-source.ts'
 import type { BlobId, Digest } from '../model/digest.ts'
 import type { BlobSignature, NameFacts } from '../model/facts.ts'
 import type { PieceHashes } from '../model/pieces.ts'
-import type { Ask } from '../model/principal.ts'
+import type { Ask, Login } from '../model/principal.ts'
 import type { ByteRange } from '../model/range.ts'
 import type {
   BlobReference,
@@ -17,6 +17,7 @@ import type {
   Repository,
   UpstreamId,
 } from '../model/reference.ts'
+import type { RepositoryReference } from '../upstream/upstream.ts'
 
 /** How an answer came about: what RFC 9211 Cache-Status, Warning and the metrics say of it. */
 export type Outcome =
@@ -48,6 +49,8 @@ export interface Pulls {
   resolve(reference: Reference, ask: Ask): Promise<Resolved>
   /** A hit that needs no waiting: in memory, and known to be this repository's. Undefined says nothing. */
   openAtOnce(reference: Reference): Opened | undefined
+  /** Moves whenever something that `openAtOnce` gave is given so no more. */
+  readonly hitsVersion: number
   /** Settles after the upstream's first headers on a miss, so that errors still get a status of their own. @throws Fault */
   open(reference: Reference, ask: Ask): Promise<Opened>
   /** What the upstream says of a name: for answers in a protocol's own documents. @throws Fault 'not-found', 'upstream-…' */
@@ -98,6 +101,21 @@ export interface ReferrersListing {
   readonly isFiltered: boolean
   readonly outcome: Outcome
 }
+
+/** Upstreams that say themselves who may read what: each of whoever asks here. */
+export interface Admission {
+  /**
+   * May whoever asks read this, or the lists of this repository? Remembered for about a minute; longer while its upstream
+   * cannot be asked. Only for upstreams of that kind.
+   *
+   * @throws Fault 'upstream-refused', 'not-found', 'rights-unknown', 'upstream-…'
+   */
+  admit(wanted: Reference | RepositoryReference, ask: Ask): Promise<void>
+  /** The upstreams that took this lately. */
+  acceptedBy(login: Login): Promise<readonly UpstreamId[]>
+}
+
+export type { RepositoryReference }
 
 /** What is passed on of an upstream besides bytes and their names. */
 export interface Passing {
@@ -159,8 +177,8 @@ export interface Linking {
   pieceDigest(digest: Digest, size: number, range: ByteRange): Promise<Digest | undefined>
   /** The sha256 of a blob that its repository is known to have, and whose metalink can be written without asking for it. */
   documented(reference: BlobReference): Promise<BlobId | undefined>
-  /** A repository that has the digest, and is one of those that are meant; any, if not said. @throws Fault 'not-found' */
-  home(digest: Digest, isMeant?: (place: BlobReference) => boolean): Promise<BlobReference>
+  /** The repositories known to have the digest, each with the name that it has it by; none where it is not known. */
+  homes(digest: Digest): Promise<readonly BlobReference[]>
   /** The digest a reference means now; of a name, once that is known. @throws Fault 'not-found', 'upstream-…' */
   meaning(reference: ManifestReference | NameReference, ask: Ask): Promise<Digest>
   /** @throws Fault 'not-found', 'upstream-…' */
@@ -298,4 +316,7 @@ export interface Verification {
   readonly bad: readonly { readonly digest: Digest; readonly actual: string; readonly movedTo: string }[]
 }
 
-export type Catalog = Pulls & Passing & Keeping & Linking
+export type Catalog = Pulls & Passing & Admission & Keeping & Linking
+
+/** All that requests have to do with. */
+export type Serving = Pulls & Passing & Admission & Linking & Pick<Keeping, 'metalink'>

@@ -1,7 +1,7 @@
 import type { Mirrors } from '../mirrors/mirrors.ts'
 import type { BlobId } from '../model/digest.ts'
 import { Fault } from '../model/fault.ts'
-import { isDigest, type NameReference, placeOf, printReference, type UpstreamId } from '../model/reference.ts'
+import { type BlobReference, isDigest, type NameReference, placeOf, printReference, type UpstreamId } from '../model/reference.ts'
 import type { Records } from '../records/records.ts'
 import type { AtOnce, BlobStore, Sidecars } from '../store/blob-store.ts'
 import type { Clock } from '../system/clock.ts'
@@ -10,9 +10,10 @@ import type { Logger } from '../system/log.ts'
 import { createMemoryCache } from '../system/memory-cache.ts'
 import { createSingleFlight } from '../system/single-flight.ts'
 import type { Transfer } from '../transfer/transfer.ts'
-import type { Described, LookupsOf, NamedUpstreams, TagLists, Upstreams } from '../upstream/upstream.ts'
+import type { AdmittingOf, Described, LookupsOf, NamedUpstreams, TagLists, Upstreams } from '../upstream/upstream.ts'
 import type { Policy } from './answers.ts'
 import { createBlobs } from './blobs.ts'
+import { createCallerRights } from './caller-rights.ts'
 import type { Catalog, Linking } from './catalog.ts'
 import type { Signatures } from './create-signatures.ts'
 import { createDocuments } from './documents.ts'
@@ -20,6 +21,7 @@ import { createFieldFacts } from './field-facts.ts'
 import { createGet } from './get.ts'
 import { createGetFiles } from './get-files.ts'
 import { createHeldNames } from './held-names.ts'
+import { createIdentities } from './identities.ts'
 import { createImages } from './images.ts'
 import { createInspect } from './inspect.ts'
 import { createKnowledge, type Knowledge, type Place, parsePlace } from './knowledge.ts'
@@ -56,6 +58,7 @@ export interface CatalogDeps {
   readonly named: NamedUpstreams
   readonly tagLists: TagLists
   readonly lookupsOf: LookupsOf
+  readonly admitting: AdmittingOf
   readonly mirrors: Mirrors
   readonly mayLearn: MayLearn
   readonly described: Described
@@ -103,6 +106,7 @@ export async function createCatalog(given: CatalogDeps): Promise<OwnedCatalog> {
   const pins = await createPins({ records, sidecars, knowledge, walk, configured: deps.pins })
   const documents = createDocuments({ store, knowledge, walk, log })
   const recent = createMemoryCache<string, Fault>({ maxEntries: 10_000, ttlMs: deps.negativeForMs, clock: deps.clock })
+  let hitsVersion = 0
   const hot = createMemoryCache<string, HeldManifest>({ maxEntries: 20_000 })
   const lists = createMemoryCache<string, KnownList>({ maxEntries: 2_000 })
   const lookups = createMemoryCache<string, KnownLookup>({
@@ -117,25 +121,22 @@ export async function createCatalog(given: CatalogDeps): Promise<OwnedCatalog> {
   const notes = createNotes({ ...deps, knowledge })
   const blobs = createBlobs({ ...deps, origins, notes, rights: createRights({ ...deps, origins, knowledge }), knowledge })
   const names = createNames({ ...tagDeps, notes, blobs })
-  const lookup = createLookups({ ...deps, cache: lookups })
+  const identities = createIdentities()
+  const lookup = createLookups({ ...deps, cache: lookups, identities })
   const links = createLinks({ ...deps, knowledge, blobs, proveForMs })
   const isPublic = ({ upstream }: Place) => origins.isPublic(upstream)
   const imageLinks = createLayout({ manifests, documents, isPublic, links, platform: deps.platform })
-  const linking: Pick<Linking, 'home' | 'fileLinks' | 'imageLinks'> = {
-    async home(digest, isMeant = () => true) {
+  const linking: Pick<Linking, 'homes' | 'fileLinks' | 'imageLinks'> = {
+    async homes(digest) {
       const id = await knowledge.idOf(digest)
+      const found: BlobReference[] = []
       // What has another digest too may be known by the sha256 alone.
       for (const name of new Set([digest, id])) {
         const place = name && (await knowledge.homeOf(name))
-        const found = place && ({ kind: 'blob', ...place, digest: name } as const)
-        if (found && isMeant(found)) return found
+        if (place) found.push({ kind: 'blob', ...place, digest: name })
       }
       const { repositories = [] } = (id && (await knowledge.blob(id))) ?? {}
-      for (const place of repositories) {
-        const found = { kind: 'blob', ...parsePlace(place), digest: id! } as const
-        if (isMeant(found)) return found
-      }
-      throw new Fault('not-found', { what: digest, asked: ['this store'] })
+      return found.concat(repositories.map((place) => ({ kind: 'blob', ...parsePlace(place), digest: id! })))
     },
     async fileLinks(reference, ask) {
       if (reference.kind === 'blob') return links.ofBlob(reference, ask)
@@ -147,6 +148,7 @@ export async function createCatalog(given: CatalogDeps): Promise<OwnedCatalog> {
   }
   const forgotten = () => {
     hot.clear()
+    hitsVersion++
     signatures.forget()
   }
 
@@ -164,7 +166,8 @@ export async function createCatalog(given: CatalogDeps): Promise<OwnedCatalog> {
     hashed: names.hashed,
     held: names.held,
     lookup,
-    ...createShubSearch({ records, names, lookup }),
+    ...createShubSearch({ ...deps, names, lookup }),
+    ...createCallerRights({ ...deps, identities, knowledge }),
     heldNames: createHeldNames({ records, names }),
     ...createLists({ ...deps, cache: lists, flights: createSingleFlight() }),
     images: createImages({ records, store, knowledge, walk, pins }),
@@ -189,6 +192,9 @@ export async function createCatalog(given: CatalogDeps): Promise<OwnedCatalog> {
     get linksVersion() {
       return `${deps.mirrors.version} ${knowledge.version} ${signatures.version}`
     },
+    get hitsVersion() {
+      return hitsVersion
+    },
     pin: (what) => pins.pin(printTarget(what)),
     unpin: (what) => pins.unpin(printTarget(what)),
     settled: notes.settled,
@@ -197,6 +203,7 @@ export async function createCatalog(given: CatalogDeps): Promise<OwnedCatalog> {
       evicting: pins.look,
       evicted(id) {
         hot.clear()
+        hitsVersion++
         signatures.forget(id)
         knowledge.forgetBlob(id).catch((error) => log.warn('store.forget', { digest: id, error }))
       },

@@ -1,8 +1,8 @@
 import { isStrong } from '../model/digest.ts'
 import type { NameFacts } from '../model/facts.ts'
 import { isFault } from '../model/fault.ts'
+import type { AnswersDeps } from './answers.ts'
 import type { Knowledge } from './knowledge.ts'
-import type { NamesDeps } from './names.ts'
 
 /**
  * A name whose bytes turned out to be others than its upstream had said, or not to be there, is asked for again before it is
@@ -12,7 +12,7 @@ import type { NamesDeps } from './names.ts'
  */
 export type Doubt = (names: Iterable<string>, error: unknown, isMeant: (facts: NameFacts) => boolean) => Promise<void>
 
-type DoubtsDeps = Pick<NamesDeps, 'policyOf' | 'clock' | 'log'> & { readonly knowledge: Pick<Knowledge, 'changeName'> }
+type DoubtsDeps = Pick<AnswersDeps, 'policyOf' | 'clock' | 'log'> & { readonly knowledge: Pick<Knowledge, 'changeName'> }
 
 export function createDoubts({ knowledge, policyOf, clock, log }: DoubtsDeps): Doubt {
   async function doubt(name: string, error: unknown, isMeant: (facts: NameFacts) => boolean): Promise<void> {

@@ -7,12 +7,14 @@ import { untilGone } from '../system/until-gone.ts'
 import type { Found, LookupsOf } from '../upstream/upstream.ts'
 import type { Policy } from './answers.ts'
 import type { Outcome, Passing } from './catalog.ts'
+import type { Identities } from './identities.ts'
 
 export interface LookupsDeps {
   readonly lookupsOf: LookupsOf
   readonly policyOf: (id: UpstreamId) => Policy
   readonly clock: Clock
   readonly cache: MemoryCache<string, KnownLookup>
+  readonly identities: Identities
 }
 
 export interface KnownLookup {
@@ -34,7 +36,7 @@ const patience: Readonly<Record<'library' | 'keys' | 'shub', Patience>> = {
 }
 
 /** Small documents that are passed on: asked once however many want them, and given stale while nobody can be asked. */
-export function createLookups({ lookupsOf, policyOf, clock, cache }: LookupsDeps): Passing['lookup'] {
+export function createLookups({ lookupsOf, policyOf, clock, cache, identities }: LookupsDeps): Passing['lookup'] {
   const asking = new Map<string, Promise<KnownLookup>>()
 
   /** It is nobody's own question: whoever asked may leave, the answer is kept. */
@@ -69,7 +71,9 @@ export function createLookups({ lookupsOf, policyOf, clock, cache }: LookupsDeps
   return async ({ upstream, about }, question, ask) => {
     const lookups = lookupsOf(upstream, about)
     if (!lookups) throw new Fault('upstream-unknown', { name: upstream })
-    const key = `${about} ${upstream} ${question}`
+    // Keys are the same for all; what an upstream that tells its callers apart finds is one caller's.
+    const isOwn = about !== 'keys' && policyOf(upstream).rights === 'caller'
+    const key = `${about} ${upstream} ${question}${isOwn ? ` ${identities.of(upstream, ask.credentials)}` : ''}`
     const { foundForMs, missingForMs, answerMs } = patience[about]
     const { staleIfErrorMs, isOffline } = policyOf(upstream)
     const before = cache.get(key)
@@ -86,7 +90,7 @@ export function createLookups({ lookupsOf, policyOf, clock, cache }: LookupsDeps
       throw new Fault('upstream-unreachable', { url: upstream, why: 'it is set to be offline' })
     }
     try {
-      const { answer, joined } = share(key, (signal) => lookups.lookup(question, signal))
+      const { answer, joined } = share(key, (signal) => lookups.lookup(question, signal, ask.credentials))
       const what = about === 'keys' ? `the keyserver of "${upstream}"` : `the upstream "${upstream}"`
       return answered(await inTime(answer, answerMs, what, ask.signal), { kind: joined ? 'collapsed' : 'miss' })
     } catch (error) {

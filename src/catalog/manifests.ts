@@ -132,7 +132,8 @@ export function createManifests(deps: ManifestsDeps): Manifests {
       await deps.documents.keep(reference, answer.artifact, answer.document, upstream.isPublic)
       return { artifact: answer.artifact, document: answer.document }
     } catch (error) {
-      if (isFault(error, 'not-found')) deps.recent.set(key, error)
+      const isForAll = deps.policyOf(reference.upstream).rights !== 'caller'
+      if (isForAll && isFault(error, 'not-found')) deps.recent.set(key, error)
       throw error
     }
   }

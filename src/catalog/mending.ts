@@ -48,6 +48,8 @@ export function mending(held: ByteSource, instead: () => Promise<ByteSource>): B
       isGiven ||= lent !== undefined
       return lent
     },
+    // Whoever cannot read them there reads them here, and is told of them as of the first.
+    locate: (position, most, signal) => mended(async (bytes) => bytes.locate?.(position, most, signal)),
     async [Symbol.asyncDispose]() {
       isOver = true
       await now[Symbol.asyncDispose]()

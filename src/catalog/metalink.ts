@@ -2,13 +2,13 @@ import type { MetalinkFile, MetalinkUrl } from '../formats/metalink-document.ts'
 import { toMetalinkName } from '../formats/metalink-names.ts'
 import { isDocumentUrl } from '../formats/metalink-urls.ts'
 import { printMetalink4 } from '../formats/metalink4.ts'
-import { hexOf } from '../model/digest.ts'
+import { type Digest, hexOf } from '../model/digest.ts'
 import { Fault } from '../model/fault.ts'
 import { type BlobReference, type ManifestReference, type NameReference, placeOf, printReference } from '../model/reference.ts'
 import type { Keeping, LinkedFile, Linking, PrintedMetalink } from './catalog.ts'
 
 export interface MetalinkDeps {
-  readonly catalog: Pick<Linking, 'home' | 'fileLinks' | 'imageLinks'>
+  readonly catalog: Pick<Linking, 'homes' | 'fileLinks' | 'imageLinks'>
   readonly ownUrl: () => string | undefined // how clients reach us, without a slash at its end
   readonly generator: string // name/version
   readonly now: () => number
@@ -62,12 +62,18 @@ export function createMetalink({ catalog, ownUrl, generator, now, sign }: Metali
     return { name: file.name, url: own + path, text: print(own, path, [file], about) }
   }
 
+  async function homeOf(digest: Digest): Promise<BlobReference> {
+    const [home] = await catalog.homes(digest)
+    if (!home) throw new Fault('not-found', { what: digest, asked: ['this store'] })
+    return home
+  }
+
   async function unsigned(...[what, options, ask]: Parameters<Keeping['metalink']>): Promise<PrintedMetalink> {
     const own = options.own ?? ownUrl()
     if (own === undefined) throw new Fault('not-found', { what: 'a URL of ours for the metalink: publicUrl in the settings' })
     if (what.kind === 'manifest') return ofImage(own, what, options.platform, ask)
     if (what.kind === 'image' || what.kind === 'file') return ofName(own, what, ask)
-    return ofBlob(own, what.kind === 'blob' ? what : await catalog.home(what.digest), ask)
+    return ofBlob(own, what.kind === 'blob' ? what : await homeOf(what.digest), ask)
   }
 
   return async (what, options, ask) => {

@@ -1,7 +1,8 @@
+import { wildcard } from '../model/wildcard.ts'
+
 /** `*` stands for anything, also slashes; without one the text may stand anywhere in the name. */
 export function matcher(pattern: string | undefined): (name: string) => boolean {
   if (pattern === undefined) return () => true
   if (!pattern.includes('*')) return (name) => name.includes(pattern)
-  const shape = new RegExp(`^${pattern.split(/\*+/).map(RegExp.escape).join('.*')}$`)
-  return (name) => shape.test(name)
+  return wildcard(pattern)
 }

@@ -164,9 +164,12 @@ export function createNames(deps: NamesDeps): Names {
     const place = placeOf(reference)
     const member = await knowledge.member(place, digest)
     const names = new Set([printReference(reference), ...(member?.name === undefined ? [] : [member.name])])
+    if (!member) await remember(addMember(facts, digest, facts.size)) // it was not written when the name was
     const doubtNames = (error: unknown) => doubt(names, error, ({ id, claimed }) => id === digest || claimed === digest)
     try {
-      const opened = await blobs.open({ kind: 'blob', ...place, digest }, ask)
+      const { size, mediaType } = facts
+      const vouched = { size, mediaType, sources: upstreamOf(reference).sourcesOf(facts, digest, ask.credentials) }
+      const opened = await blobs.open({ kind: 'blob', ...place, digest }, ask, vouched)
       if (opened.from !== 'fill') return opened
       if (opened.outcome.kind === 'miss') transfer.running(digest)?.stored.catch(doubtNames)
       return { ...opened, bytes: tellingFirst(opened.bytes, doubtNames) }
@@ -205,7 +208,10 @@ export function createNames(deps: NamesDeps): Names {
     if (!signatures.isRequired(reference.upstream)) return
     const artifact = stored ? artifactOf(facts, stored.size) : { ...artifactOf(facts, size), digests: claimed ? [claimed] : [] }
     const { isOffline } = policyOf(reference.upstream)
-    const wanted = { artifact, sources: () => (isOffline ? [] : upstreamOf(reference).sourcesOf(facts)) }
+    const wanted = {
+      artifact,
+      sources: () => (isOffline ? [] : upstreamOf(reference).sourcesOf(facts, undefined, ask.credentials)),
+    }
     await (stored ? signatures.demandHeld(wanted, stored, ask) : signatures.demand(wanted, ask))
   }
 

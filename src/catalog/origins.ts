@@ -10,7 +10,7 @@ export interface Origins {
   /** @throws Fault 'upstream-unknown' */
   isPublic(id: UpstreamId): boolean
   /** Where the bytes are asked for there, best first; nothing is asked yet. */
-  sourcesOf(reference: BlobReference, member: MemberFacts | undefined): Promise<readonly Source[]>
+  sourcesOf(reference: BlobReference, member: MemberFacts | undefined, ask: Ask): Promise<readonly Source[]>
   /** Whether it has the blob: one question, no body. Who knows names only has not. @throws Fault 'upstream-…' */
   ask(reference: BlobReference, ask: Ask): Promise<Resolution>
 }
@@ -18,11 +18,11 @@ export interface Origins {
 export function createOrigins(upstreams: Upstreams, named: NamedUpstreams, knowledge: Pick<Knowledge, 'name'>): Origins {
   return {
     isPublic: (id) => (named(id) ?? upstreams(id)).isPublic,
-    async sourcesOf(reference, member) {
+    async sourcesOf(reference, member, { credentials }) {
       const byName = named(reference.upstream)
-      if (!byName) return [upstreams(reference.upstream).sourceOf(reference)]
+      if (!byName) return [upstreams(reference.upstream).sourceOf(reference, credentials)]
       const facts = member?.name === undefined ? undefined : await knowledge.name(member.name)
-      return facts ? byName.sourcesOf(facts, reference.digest) : []
+      return facts ? byName.sourcesOf(facts, reference.digest, credentials) : []
     },
     ask: async (reference, ask) =>
       named(reference.upstream) ? { outcome: 'missing' } : upstreams(reference.upstream).resolve(reference, ask),

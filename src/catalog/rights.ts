@@ -22,13 +22,19 @@ export interface Membership extends MemberFacts {
   readonly wasAsked: boolean // it took a question to the upstream
 }
 
+export type Vouched = Omit<Membership, 'wasAsked'>
+
 /**
  * Whether a repository has a blob. Known from its manifests and from earlier answers; for held bytes that came from
  * an upstream open to everybody, any other open upstream may give them too. Everything else costs one HEAD, no body.
  */
 export interface Rights {
-  /** `held`: the store has the bytes under this name. @throws Fault 'not-found', 'upstream-…' */
-  membership(reference: BlobReference, held: BlobId | undefined, ask: Ask): Promise<Membership>
+  /**
+   * @param held the store has the bytes under this name
+   * @param vouched what is known of them otherwise, and counts where nothing could be written down
+   * @throws Fault 'not-found', 'upstream-…'
+   */
+  membership(reference: BlobReference, held: BlobId | undefined, ask: Ask, vouched?: Vouched): Promise<Membership>
 }
 
 export function createRights({ origins, policyOf, knowledge, log }: RightsDeps): Rights {
@@ -49,9 +55,10 @@ export function createRights({ origins, policyOf, knowledge, log }: RightsDeps):
   }
 
   return {
-    async membership(reference, held, ask) {
+    async membership(reference, held, ask, vouched) {
       const known = await knowledge.member(reference, reference.digest)
-      const sources = await origins.sourcesOf(reference, known)
+      const sources = await origins.sourcesOf(reference, known, ask)
+      if (vouched && sources.length === 0) return { ...vouched, ...known, sources: vouched.sources, wasAsked: false }
       if (known) return { ...known, sources, wasAsked: false }
       // Who asks by a digest that can be forged may mean other bytes than those that another upstream has.
       if (held && isStrong(reference.digest) && (await isOpenToAll(held, reference.upstream)))

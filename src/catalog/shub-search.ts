@@ -6,6 +6,7 @@ import { Fault, isFault, isUpstreamFailing } from '../model/fault.ts'
 import type { Ask } from '../model/principal.ts'
 import { type ImageReference, printReference, type UpstreamId } from '../model/reference.ts'
 import type { Records } from '../records/records.ts'
+import type { Policy } from './answers.ts'
 import type { Outcome, Passing, Pulls } from './catalog.ts'
 import type { Names } from './names.ts'
 
@@ -13,13 +14,14 @@ export interface ShubSearchDeps {
   readonly lookup: Passing['lookup']
   readonly records: Pick<Records, 'names'>
   readonly names: Pick<Names, 'held'>
+  readonly policyOf: (id: UpstreamId) => Policy
 }
 
 const mostPages = 50
 const longestQuestion = 2000
 
 /** What a shub registry finds; where it has no search or cannot be asked, what is held of it. */
-export function createShubSearch({ lookup, records, names }: ShubSearchDeps): Pick<Pulls, 'searchShub' | 'spelling'> {
+export function createShubSearch({ lookup, records, names, policyOf }: ShubSearchDeps): Pick<Pulls, 'searchShub' | 'spelling'> {
   type Found = Awaited<ReturnType<Pulls['searchShub']>>
 
   /** Undefined where it has no such search. */
@@ -75,9 +77,11 @@ export function createShubSearch({ lookup, records, names }: ShubSearchDeps): Pi
         const found = await askUpstream(upstream, query, ask)
         if (found) return found
       } catch (error) {
-        if (!isUpstreamFailing(error)) throw error
+        if (!isUpstreamFailing(error) || policyOf(upstream).rights === 'caller') throw error
         why = error.message
       }
+      // Which of what is held whoever asks may know of, only the upstream could say.
+      if (policyOf(upstream).rights === 'caller') throw new Fault('not-found', { what: 'a search', asked: [upstream] })
       const outcome: Outcome = { kind: 'stale', ageMs: 0, why: `only what is held here: ${why}` }
       return { findings: await searchHeld(upstream, query), outcome }
     },

@@ -11,13 +11,14 @@ export function tellingFirst(bytes: ByteSource, tell: (error: unknown) => Promis
     }
   }
 
-  const { borrow, aim } = bytes
+  const { borrow, locate, aim } = bytes
   return {
     get size() {
       return bytes.size
     },
     read: (into, position, signal) => told(bytes.read(into, position, signal)),
     ...(borrow && { borrow: (position, most, signal) => told(borrow.call(bytes, position, most, signal)) }),
+    ...(locate && { locate: (position, most, signal) => told(locate.call(bytes, position, most, signal)) }),
     ...(aim && { aim: (start, end) => aim.call(bytes, start, end) }),
     [Symbol.asyncDispose]: () => bytes[Symbol.asyncDispose](),
   }

@@ -43,7 +43,7 @@ export interface VersionFills {
 
 export function createVersionFills(deps: VersionFillsDeps): VersionFills {
   const { upstreamOf, policyOf, transfer, notes, artifactOf, learn, doubt, demandSigned } = deps
-  const learnt = new WeakMap<Fill, Promise<void>>() // settles when what a fill brought is known of its name
+  const learnt = new WeakMap<Fill['stored'], Promise<void>>() // settles when what a fill brought is known of its name
   const learning = new Map<string, Promise<void>>() // the same, by key, until it settles
 
   const wantedOf = (facts: NameFacts): Artifact => ({
@@ -60,16 +60,16 @@ export function createVersionFills(deps: VersionFillsDeps): VersionFills {
   async function begin(facts: NameFacts, ask: Ask): Promise<{ fill: Fill; outcome: Outcome }> {
     demandAllowed(facts, ask)
     await demandSigned(facts, ask)
-    return join(facts)
+    return join(facts, ask)
   }
 
-  function join(facts: NameFacts): { fill: Fill; outcome: Outcome } {
+  function join(facts: NameFacts, ask: Ask): { fill: Fill; outcome: Outcome } {
     const { reference, mediaType } = facts
     const wanted = wantedOf(facts)
     const key = fillKey(wanted)
     const joined = transfer.running(key) !== undefined
     const upstream = upstreamOf(facts)
-    const fill = transfer.fill(wanted, upstream.sourcesOf(facts))
+    const fill = transfer.fill(wanted, upstream.sourcesOf(facts, undefined, ask.credentials))
     if (joined) return { fill, outcome: { kind: 'collapsed' } }
     const known = Promise.withResolvers<void>()
     const about = { mediaType, repositories: [printPlace(placeOf(reference))], isPublic: upstream.isPublic }
@@ -77,7 +77,7 @@ export function createVersionFills(deps: VersionFillsDeps): VersionFills {
     const settled = Promise.race([known.promise, notes.noted(key)]).finally(() => {
       if (learning.get(key) === settled) learning.delete(key)
     })
-    learnt.set(fill, settled)
+    learnt.set(fill.stored, settled)
     learning.set(key, settled)
     fill.stored.catch((error) => doubtOf(facts, error))
     return { fill, outcome: { kind: 'miss' } }
@@ -106,7 +106,7 @@ export function createVersionFills(deps: VersionFillsDeps): VersionFills {
       await using _ = fill.follow() // who waits for it keeps it going
       try {
         const { blob } = await untilGone(fill.stored, ask.signal)
-        await learnt.get(fill)
+        await learnt.get(fill.stored)
         return { blob, outcome }
       } catch (error) {
         await doubtOf(facts, error)

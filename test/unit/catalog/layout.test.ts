@@ -55,8 +55,8 @@ describe('the files of an image', () => {
     const [first, again] = [await made(), await made()]
     expect(again.map(({ id }) => id)).toEqual(first.map(({ id }) => id))
     for (const { id, size } of first) {
-      const reference = await house.catalog.home(id)
-      expect((await readAll(house.catalog.open(reference, asking()))).length).toBe(size)
+      const [reference] = await house.catalog.homes(id)
+      expect((await readAll(house.catalog.open(reference!, asking()))).length).toBe(size)
     }
   })
 

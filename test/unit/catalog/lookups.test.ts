@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Policy } from '../../../src/catalog/answers.ts'
+import { createIdentities } from '../../../src/catalog/identities.ts'
 import { createLookups, type KnownLookup } from '../../../src/catalog/lookups.ts'
 import { Fault, type FaultCode, isFault } from '../../../src/model/fault.ts'
 import type { UpstreamId } from '../../../src/model/reference.ts'
@@ -30,6 +31,7 @@ function bench(policy: Partial<Policy> = {}) {
     policyOf: () => ({ freshForMs: 0, staleIfErrorMs: day, isOffline: false, ...policy }),
     clock,
     cache: createMemoryCache<string, KnownLookup>({ maxEntries: 100 }),
+    identities: createIdentities(),
   })
   return {
     clock,
