@@ -39,6 +39,7 @@ export const answers: Readonly<Record<FaultCode, Answer>> = {
   'not-held': { status: 504, oci: 'BLOB_UNKNOWN' }, // RFC 9111 §5.2.1.7
   unauthenticated: { status: 401, oci: 'UNAUTHORIZED' },
   denied: { status: 403, oci: 'DENIED' },
+  'rights-unknown': { status: 503, oci: 'UNAVAILABLE' },
   'upstream-unreachable': { status: 502, oci: 'UNAVAILABLE' },
   'upstream-timeout': { status: 504, oci: 'UNAVAILABLE' },
   'upstream-status': { status: 502, oci: 'UNAVAILABLE' },
@@ -134,7 +135,7 @@ const forms: Readonly<Record<Protocol, Form>> = {
 /** What a fault says besides its words. */
 export function ownFields(fault: Fault): Fields {
   if (isFault(fault, 'upstream-limited')) return retryAfter(fault.details.retryAfterMs ?? 60_000)
-  if (isFault(fault, 'overloaded', 'client-limited')) return retryAfter(fault.details.retryAfterMs)
+  if (isFault(fault, 'overloaded', 'client-limited', 'rights-unknown')) return retryAfter(fault.details.retryAfterMs)
   if (isFault(fault, 'range-unsatisfiable')) return ['Content-Range', `bytes */${fault.details.size}`]
   if (isFault(fault, 'unsupported')) return ['Allow', 'GET, HEAD']
   if (isFault(fault, 'unauthenticated')) return ['WWW-Authenticate', fault.details.challenge]

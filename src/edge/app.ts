@@ -1,22 +1,24 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Hono } from 'hono'
 import type { Access } from '../access/access.ts'
+import type { Serving } from '../catalog/catalog.ts'
 import { type Fault, isFault, toFault } from '../model/fault.ts'
 import type { UpstreamId } from '../model/reference.ts'
 import { normalizeRegistry } from '../model/registry-name.ts'
 import type { Logger } from '../system/log.ts'
-import type { Metrics } from '../system/metrics.ts'
 import type { Uses } from '../system/uses.ts'
 import type { RequestLimits } from './admission.ts'
 import { answerFault } from './answer-fault.ts'
 import { createAnswerArtifact } from './artifact.ts'
+import { createCallerChoice } from './caller-choice.ts'
 import type { ClientAddresses } from './client-address.ts'
 import { beginExchange, type Exchange } from './exchange.ts'
 import { createFieldOptions } from './field-options.ts'
 import { createGate } from './gate.ts'
-import { type EdgeCatalog, guarded } from './guarded.ts'
+import { guarded } from './guarded.ts'
 import type { Kept } from './kept.ts'
 import { openingWithLength } from './known-length.ts'
+import { libraryDoors } from './library-doors.ts'
 import { createNamedChoice, parseWholeImage } from './named-choice.ts'
 import { createOwnUrl } from './own-url.ts'
 import { createPace } from './pace.ts'
@@ -25,9 +27,9 @@ import { createPump, cut } from './pump.ts'
 import { createRedirect } from './redirect.ts'
 import { createBlobRoutes } from './routes/blobs.ts'
 import { createFilesRoutes } from './routes/files.ts'
-import { healthRoutes } from './routes/health.ts'
+import { type Exposing, healthRoutes } from './routes/health.ts'
 import { createKeyRoute } from './routes/keys.ts'
-import { createLibraryRoutes, libraryDoors } from './routes/library.ts'
+import { createLibraryRoutes } from './routes/library.ts'
 import { createLibraryImages } from './routes/library-images.ts'
 import { createLibraryLists } from './routes/library-lists.ts'
 import { createMetalinkRoutes } from './routes/metalink.ts'
@@ -36,20 +38,24 @@ import { createParts, isPartRequest } from './routes/parts.ts'
 import { createRemoteEndpoint } from './routes/remote-endpoint.ts'
 import { createShubRoutes } from './routes/shub.ts'
 import { createStaticRoutes } from './routes/static.ts'
+import { createTicketRoute } from './routes/tickets.ts'
 import { createSend } from './send.ts'
 import { parseTarget, type RequestTarget } from './target.ts'
 import { createUpstreamChoice, type NamedUpstream } from './upstream-choice.ts'
 
 export interface EdgeDeps {
-  readonly catalog: EdgeCatalog
+  readonly catalog: Serving
   readonly access: Access
-  readonly metrics: Metrics
+  readonly metrics: Exposing
   readonly kept: Kept
   /** Who is being answered uses what is below. */
   readonly uses: Pick<Uses, 'enter' | 'leave'>
   readonly log: Logger
   readonly logsRequests: boolean
-  readonly limits: RequestLimits & { readonly bytesPerSecondPerClient: number | undefined }
+  readonly limits: RequestLimits & {
+    readonly bytesPerSecond: number | undefined
+    readonly bytesPerSecondPerClient: number | undefined
+  }
   readonly addresses: ClientAddresses
   /** Why nothing that comes by this connection is answered, where there are too many of them. */
   readonly refusalOf: (incoming: IncomingMessage) => Fault | undefined
@@ -68,6 +74,7 @@ export interface EdgeDeps {
 export interface EdgeUpstream extends NamedUpstream {
   readonly kind: 'oci' | 'library' | 'shub' | 'static' | 'files'
   readonly isPublic: boolean
+  readonly rights: 'site' | 'caller'
   readonly folders: 'refuse' | 'pass'
 }
 
@@ -90,11 +97,20 @@ export interface Door {
 
 export function createEdge(deps: EdgeDeps): Edge {
   const { log, logsRequests } = deps
-  const gate = createGate(deps)
+  const registries = deps.upstreams.filter(({ kind }) => kind === 'oci')
+  const choose = createUpstreamChoice(registries, deps.defaults.oci)
+  const chooseNamed = createNamedChoice(deps.upstreams, deps.defaults)
+  const ownUrl = createOwnUrl(deps.publicUrl, deps.publicHosts)
+  const ownHosts = new Set(
+    [...deps.ownHosts, ...deps.upstreams.flatMap(({ id, hosts }) => [id, ...hosts])].map(normalizeRegistry),
+  )
+  const isOwnHost = (host: string) => ownHosts.has(normalizeRegistry(host))
+  const callers = createCallerChoice({ upstreams: deps.upstreams, choose, chooseNamed, isOwnHost })
+  const gate = createGate({ ...deps, callers, ownUrl })
   const catalog = guarded(deps.catalog, gate)
   const { metrics, admission } = deps.kept
-  const { bytesPerSecondPerClient: rate } = deps.limits
-  const pump = createPump(deps.kept.buffers, metrics.sent, rate === undefined ? undefined : createPace(rate))
+  const { bytesPerSecond: inAll, bytesPerSecondPerClient: perClient } = deps.limits
+  const pump = createPump(deps.kept.buffers, metrics.sent, createPace({ perClient, inAll }))
   const send = createSend({
     pump,
     placesOf: catalog.places,
@@ -104,11 +120,7 @@ export function createEdge(deps: EdgeDeps): Edge {
     tellsId: logsRequests,
   })
   const openUpstreams = new Set(deps.upstreams.filter(({ isPublic }) => isPublic).map(({ id }) => id))
-  const registries = deps.upstreams.filter(({ kind }) => kind === 'oci')
-  const choose = createUpstreamChoice(registries, deps.defaults.oci)
-  const chooseNamed = createNamedChoice(deps.upstreams, deps.defaults)
   const passing = new Set(deps.upstreams.filter(({ folders }) => folders === 'pass').map(({ id }) => id))
-  const ownUrl = createOwnUrl(deps.publicUrl, deps.publicHosts)
   const shared = createFieldOptions()
   const fields = ({ incoming }: Exchange, upstream: UpstreamId, namespace: string | undefined, isNamedByDigest: boolean) =>
     shared({ isNamedByDigest, isPublic: openUpstreams.has(upstream), namespace, own: ownUrl(incoming.headers.host) })
@@ -173,14 +185,11 @@ export function createEdge(deps: EdgeDeps): Edge {
     ['api', shub],
     ['shub', shub],
     ['static', pages],
+    ...(gate.givesTickets ? [['token', createTicketRoute({ gate, choose })] as const] : []),
   ])
   const redirect = createRedirect(deps.publicUrl, deps.addresses)
   const app = healthRoutes({ ...deps, gate })
   const appPaths = new Set(app.routes.map(({ path }) => path))
-  const ownHosts = new Set(
-    [...deps.ownHosts, ...deps.upstreams.flatMap(({ id, hosts }) => [id, ...hosts])].map(normalizeRegistry),
-  )
-  const isOwnHost = (host: string) => ownHosts.has(normalizeRegistry(host))
 
   function over(exchange: Exchange): void {
     admission.leave(exchange)
@@ -203,7 +212,7 @@ export function createEdge(deps: EdgeDeps): Edge {
       if (!gate.isOpen) {
         exchange.protocol = protocolOf(firstPart(target.path))
         await (isRedirected ? gate.identify(exchange) : identity)
-        gate.demandAnything(exchange.principal, target.path)
+        gate.demandAnything(exchange, target.path)
       }
       const door = doors.get(firstPart(target.path)) ?? oci.answer
       await door(exchange, target)

@@ -1,11 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Outcome } from '../catalog/catalog.ts'
 import { Fault } from '../model/fault.ts'
-import type { Ask, Principal } from '../model/principal.ts'
+import type { Ask, Credentials, Principal } from '../model/principal.ts'
 
 /** One request and its answer, with what the log and the metrics will say of it. */
 export interface Exchange extends Ask {
   principal: Principal // nobody, until it was found out
+  credentials: Credentials | undefined
+  /** What it asks for is for upstreams to say that say themselves who may read what. */
+  isCallers: boolean
   readonly incoming: IncomingMessage
   readonly outgoing: ServerResponse
   readonly startedAt: number // ms, `performance.now()`
@@ -69,6 +72,8 @@ class LiveExchange implements Exchange {
   readonly outgoing: ServerResponse
   readonly requestId: string
   principal: Principal = anonymous
+  credentials: Credentials | undefined = undefined
+  isCallers = false
   readonly startedAt = performance.now()
   readonly isHead: boolean
   readonly revalidate: boolean

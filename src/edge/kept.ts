@@ -14,7 +14,7 @@ export interface Kept {
   readonly nextId: ReturnType<typeof createRequestIds>
 }
 
-export function createKept(metrics: Metrics): Kept {
+export function createKept(metrics: Metrics, promises = createPromises()): Kept {
   const edge = createEdgeMetrics(metrics)
   const admission = createAdmission(edge.refused)
   metrics.gauge('edge_requests_open', 'Requests being answered', () => admission.open)
@@ -22,7 +22,7 @@ export function createKept(metrics: Metrics): Kept {
     metrics: edge,
     admission,
     buffers: createBuffers(bufferPlan),
-    promises: createPromises(),
+    promises,
     nextId: createRequestIds(),
   }
 }

@@ -8,13 +8,15 @@ import type { Exchange } from './exchange.ts'
  * must mean the same to one client for a while.
  */
 export interface Promises {
-  give(exchange: Exchange, reference: ImageReference, id: BlobId): void
-  given(exchange: Exchange, reference: ImageReference): BlobId | undefined
+  give(client: Client, reference: ImageReference, id: BlobId): Promise<void>
+  given(client: Client, reference: ImageReference): Promise<BlobId | undefined>
   /** The client was sent to the file by its digest, and asks for its size next. */
-  sent(exchange: Exchange, reference: ImageReference): void
+  sent(client: Client, reference: ImageReference): Promise<void>
   /** What that question is about; once. */
-  asksAgain(exchange: Exchange, reference: ImageReference): BlobId | undefined
+  asksAgain(client: Client, reference: ImageReference): Promise<BlobId | undefined>
 }
+
+export type Client = Pick<Exchange, 'client'>
 
 interface Promised {
   readonly id: BlobId
@@ -26,17 +28,17 @@ const most = 20_000
 
 export function createPromises(): Promises {
   const promised = createMemoryCache<string, Promised>({ maxEntries: most, ttlMs: forMs })
-  const key = ({ client }: Exchange, reference: ImageReference) => `${client} ${printReference(reference)}`
+  const key = ({ client }: Client, reference: ImageReference) => `${client} ${printReference(reference)}`
 
   return {
-    give: (exchange, reference, id) => promised.set(key(exchange, reference), { id, isSent: false }),
-    given: (exchange, reference) => promised.get(key(exchange, reference))?.id,
-    sent(exchange, reference) {
-      const one = promised.get(key(exchange, reference))
-      if (one) promised.set(key(exchange, reference), { ...one, isSent: true })
+    give: async (client, reference, id) => promised.set(key(client, reference), { id, isSent: false }),
+    given: async (client, reference) => promised.get(key(client, reference))?.id,
+    async sent(client, reference) {
+      const one = promised.get(key(client, reference))
+      if (one) promised.set(key(client, reference), { ...one, isSent: true })
     },
-    asksAgain(exchange, reference) {
-      const one = promised.get(key(exchange, reference))
+    async asksAgain(client, reference) {
+      const one = promised.get(key(client, reference))
       return one?.isSent ? one.id : undefined
     },
   }

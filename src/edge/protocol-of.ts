@@ -1,5 +1,5 @@
 import type { Protocol } from './exchange.ts'
-import { libraryDoors } from './routes/library.ts'
+import { libraryDoors } from './library-doors.ts'
 
 const others: Readonly<Record<string, Protocol>> = {
   api: 'shub',

@@ -8,14 +8,18 @@ export interface ShortAnswer {
   readonly mediaType: string
   readonly outcome?: Outcome // where it took knowing, or asking
   readonly own?: Fields
+  readonly cacheControl?: string // no-cache unless said
 }
 
 /** A few words in the form of a protocol, said anew each time. */
-export function answerShortly(exchange: Exchange, { status = 200, mediaType, outcome, own = [], ...answer }: ShortAnswer): void {
+export function answerShortly(
+  exchange: Exchange,
+  { status = 200, mediaType, outcome, own = [], cacheControl = 'no-cache', ...answer }: ShortAnswer,
+): void {
   const { outgoing, isHead } = exchange
   const body = Buffer.from(answer.body)
   const about = ['Content-Type', mediaType, 'Content-Length', String(body.length)]
-  const fields = [...about, 'Cache-Control', 'no-cache', 'X-Content-Type-Options', 'nosniff', ...own]
+  const fields = [...about, 'Cache-Control', cacheControl, 'X-Content-Type-Options', 'nosniff', ...own]
   exchange.outcome = outcome?.kind
   outgoing.writeHead(status, outcome ? [...fields, ...outcomeFields(outcome)] : fields)
   if (!isHead) exchange.sent += body.length

@@ -49,6 +49,6 @@ export function sendDocument(
 }
 
 /** What somebody had to say its name for is not for caches that others share. @see RFC 9111 §5.2.2 */
-export function cachedFor({ principal }: Exchange, seconds: number): string {
-  return `${principal.kind === 'anonymous' ? 'public' : 'private'}, max-age=${seconds}`
+export function cachedFor({ principal, isCallers }: Exchange, seconds: number): string {
+  return `${principal.kind === 'anonymous' && !isCallers ? 'public' : 'private'}, max-age=${seconds}`
 }

@@ -1,7 +1,7 @@
 import type { Linking } from '../../catalog/catalog.ts'
 import { pgpSignatureType } from '../../formats/metalink-document.ts'
 import { type Digest, hexOf, parseDigest } from '../../model/digest.ts'
-import { Fault, isFault } from '../../model/fault.ts'
+import { Fault } from '../../model/fault.ts'
 import type { BlobReference, UpstreamId } from '../../model/reference.ts'
 import type { AnswerArtifact } from '../artifact.ts'
 import type { FieldOptions } from '../artifact-fields.ts'
@@ -13,8 +13,8 @@ import type { createMetalinkRoutes } from './metalink.ts'
 import { type createParts, isPartRequest } from './parts.ts'
 
 export interface BlobRoutesDeps {
-  readonly catalog: Pick<Linking, 'home' | 'signature'>
-  readonly gate: Pick<Gate, 'mayPull' | 'nothing'>
+  readonly catalog: Pick<Linking, 'homes' | 'signature'>
+  readonly gate: Pick<Gate, 'firstOpen' | 'nothing'>
   readonly artifact: AnswerArtifact
   readonly parts: ReturnType<typeof createParts>
   readonly metalinks: ReturnType<typeof createMetalinkRoutes>
@@ -41,13 +41,9 @@ export function createBlobRoutes({ catalog, gate, artifact, parts, metalinks, fi
   }
 
   /** One that whoever asks may read. */
-  async function homeOf({ principal }: Exchange, digest: Digest): Promise<BlobReference> {
-    try {
-      return await catalog.home(digest, (place) => gate.mayPull(principal, place))
-    } catch (error) {
-      if (isFault(error, 'not-found')) return gate.nothing(principal, digest)
-      throw error
-    }
+  async function homeOf(exchange: Exchange, digest: Digest): Promise<BlobReference> {
+    const homes = await catalog.homes(digest)
+    return (await gate.firstOpen(exchange, homes)) ?? gate.nothing(exchange, digest)
   }
 
   async function signature(exchange: Exchange, reference: BlobReference): Promise<void> {

@@ -4,10 +4,11 @@ import { type FileReference, parseFilePath, type UpstreamId } from '../../model/
 import type { AnswerArtifact } from '../artifact.ts'
 import type { FieldOptions } from '../artifact-fields.ts'
 import type { Exchange } from '../exchange.ts'
+import { partAtEnd, withoutPart } from '../metalink-path.ts'
 import type { NamedChoice } from '../named-choice.ts'
 import type { RequestTarget } from '../target.ts'
 import { wantsMetalink } from './blobs.ts'
-import { type createMetalinkRoutes, partAtEnd, withoutPart } from './metalink.ts'
+import type { createMetalinkRoutes } from './metalink.ts'
 
 export interface FilesRoutesDeps {
   readonly catalog: Pick<Pulls, 'told'>

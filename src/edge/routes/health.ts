@@ -2,12 +2,16 @@ import type { IncomingMessage } from 'node:http'
 import { type Context, Hono } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { isFault, toFault } from '../../model/fault.ts'
-import type { Metrics } from '../../system/metrics.ts'
 import { answers, ownFields } from '../answer-fault.ts'
 import type { Gate } from '../gate.ts'
 
+/** In the Prometheus text format; of several processes together, where there are. */
+export interface Exposing {
+  expose(): string | Promise<string>
+}
+
 export interface HealthDeps {
-  readonly metrics: Pick<Metrics, 'expose'>
+  readonly metrics: Exposing
   readonly gate: Pick<Gate, 'demandNetwork' | 'demandAdmin'>
   readonly version: string
   readonly isReady: () => boolean
@@ -26,7 +30,7 @@ export function healthRoutes({ metrics, gate, version, isReady }: HealthDeps): H
     .get('/readyz', (c) => (isReady() ? c.text('ready\n') : c.text('stopping\n', 503)))
     .get('/metrics', async (c) => {
       await gate.demandAdmin(incomingOf(c))
-      return c.body(metrics.expose(), 200, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' })
+      return c.body(await metrics.expose(), 200, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' })
     })
   app.onError((error, c) => {
     if (!isFault(error)) throw error

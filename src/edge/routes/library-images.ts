@@ -43,9 +43,9 @@ export function createLibraryImages({ catalog, promises, ownUrl, artifact, metal
         const { facts, outcome } = await catalog.told(reference, exchange)
         if (!facts.id && !(facts.claimed && asBlobId(facts.claimed))) return answerJson(exchange, printUnhashed(facts), outcome)
       }
-      const again = promises.asksAgain(exchange, reference)
+      const again = await promises.asksAgain(exchange, reference)
       const { facts, id, size, outcome } = await catalog.hashed(again ? named(reference, again) : reference, exchange)
-      promises.give(exchange, reference, id)
+      await promises.give(exchange, reference, id)
       answerJson(exchange, printImage(facts, id, size), outcome)
     },
 
@@ -53,10 +53,10 @@ export function createLibraryImages({ catalog, promises, ownUrl, artifact, metal
     async file(exchange: Exchange, asked: LibraryAsked): Promise<void> {
       exchange.route = 'image'
       const reference = referenceOf(asked)
-      const promised = promises.given(exchange, reference)
+      const promised = await promises.given(exchange, reference)
       const meant = promised ? named(reference, promised) : reference
       if (wantsMetalink(exchange)) return metalinks.ofFile(exchange, meant)
-      if (await sendToParts(exchange, meant)) return promises.sent(exchange, reference)
+      if (await sendToParts(exchange, meant, reference)) return
       return artifact(exchange, meant, fields(exchange, asked.upstream))
     },
   }
@@ -65,15 +65,16 @@ export function createLibraryImages({ catalog, promises, ownUrl, artifact, metal
    * What is held, and takes more than one part, is fetched in parts from where nothing else can be answered. Never 302: of
    * those, some clients make an error.
    */
-  async function sendToParts(exchange: Exchange, reference: ImageReference): Promise<boolean> {
+  async function sendToParts(exchange: Exchange, reference: ImageReference, asked: ImageReference): Promise<boolean> {
     const { headers } = exchange.incoming
     const own = ownUrl(headers.host)
     if (own === undefined || exchange.isHead || headers.range !== undefined) return false
     // Who had to log in takes its token only to where it is now.
-    if (exchange.principal.kind !== 'anonymous' && new URL(own).host !== headers.host) return false
+    if ((exchange.principal.kind !== 'anonymous' || exchange.credentials) && new URL(own).host !== headers.host) return false
     const { facts, outcome } = await catalog.told(reference, exchange)
     const held = await catalog.held(facts)
     if (!held || held.size <= onePart) return false
+    await promises.sent(exchange, asked)
     exchange.outcome = outcome.kind
     const place = ['Location', `${own}/blobs/sha256/${hexOf(held.id)}?part=1`, 'Content-Length', '0']
     exchange.outgoing.writeHead(303, [...place, 'Cache-Control', 'no-cache', ...outcomeFields(outcome)])

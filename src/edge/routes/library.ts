@@ -17,9 +17,6 @@ export interface LibraryRoutesDeps {
   readonly keys: ReturnType<typeof createKeyRoute>
 }
 
-/** First parts of paths that are a library's where no upstream is named. */
-export const libraryDoors = ['library', 'v1', 'version', 'assets', 'auth', 'pks'] as const
-
 /** The library API, and what else clients ask where it is. Only its reading side. */
 export function createLibraryRoutes({ choose, images, lists, endpoint, keys }: LibraryRoutesDeps) {
   type Answer = (exchange: Exchange, asked: Asked) => Promise<void> | void

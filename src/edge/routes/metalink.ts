@@ -12,6 +12,7 @@ import {
 import { createMemoryCache } from '../../system/memory-cache.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Gate } from '../gate.ts'
+import { badPath, endOfName, type MetalinkPart, restOf, suffixes } from '../metalink-path.ts'
 import type { OwnUrl } from '../own-url.ts'
 import { cachedFor, type SmallDocument, sendDocument, smallDocument } from '../small-document.ts'
 import type { RequestTarget } from '../target.ts'
@@ -27,16 +28,12 @@ export interface MetalinkRoutesDeps {
   readonly wholeImage: (text: string) => NameReference | undefined
 }
 
-/** The document, or the signature of exactly its bytes. */
-export type MetalinkPart = 'document' | 'signature'
-
 interface Rendered extends SmallDocument {
   readonly signatureUrl: string // where the signature of it is found
 }
 
 const bytesKept = 64 * 1024 * 1024
 const signaturesKept = 10_000
-const suffixes = { document: '.meta4', signature: '.meta4.asc' } as const
 const platformShape = /^(?:all|[a-z0-9]+\/[a-z0-9_]+(?:\/[a-z0-9.]+)?)$/
 
 /** Metalinks of blobs and images, as HTTP has them. @see RFC 5854 */
@@ -84,7 +81,7 @@ export function createMetalinkRoutes({ catalog, gate, ownUrl, placeNamed, wholeI
   return {
     async ofBlob(exchange: Exchange, reference: BlobReference, part: MetalinkPart = 'document'): Promise<void> {
       exchange.route = 'metalink'
-      gate.demand(exchange.principal, reference) // it may have been printed for another
+      await gate.demand(exchange, reference) // it may have been printed for another
       return answer(exchange, await render(exchange, reference, '', undefined), part, cachedFor(exchange, 60))
     },
 
@@ -112,44 +109,14 @@ export function createMetalinkRoutes({ catalog, gate, ownUrl, placeNamed, wholeI
   }
 
   function imageReference(rest: string): ManifestReference {
-    const at = rest.indexOf('@')
-    const colon = rest.lastIndexOf(':')
-    const split = at > 0 ? at : colon > rest.lastIndexOf('/') ? colon : -1
+    const split = endOfName(rest)
     if (split < 0) throw badPath(rest)
     const { upstream, repository } = placeNamed(rest.slice(0, split))
     return { kind: 'manifest', upstream, repository, pointer: parsePointer(rest.slice(split + 1)) }
   }
 }
 
-/** What stands between the prefix and the suffix, decoded once. No grammar of ours admits a percent sign. */
-function restOf(path: string): { readonly rest: string; readonly part: MetalinkPart } {
-  const text = path.slice('/metalink/'.length)
-  const part = partAtEnd(text)
-  if (!part) throw badPath(text)
-  const rest = withoutPart(text, part)
-  try {
-    return { rest: /%2f/i.test(rest) ? rest : decodeURIComponent(rest), part }
-  } catch {
-    return { rest, part }
-  }
-}
-
 const suffixEnd = /\.meta4(?=\?|$)/
-
-/** What a path with that ending means; undefined where it has none of ours. */
-export function partAtEnd(path: string): MetalinkPart | undefined {
-  if (path.endsWith(suffixes.signature)) return 'signature'
-  return path.endsWith(suffixes.document) ? 'document' : undefined
-}
-
-export function withoutPart(path: string, part: MetalinkPart): string {
-  return path.slice(0, -suffixes[part].length)
-}
-
-function badPath(rest: string): Fault {
-  const why = 'expected /metalink/UPSTREAM/REPOSITORY:TAG.meta4 or …@sha256:HEX.meta4'
-  return new Fault('request-invalid', { what: `/metalink/${rest.slice(0, 100)}`, why })
-}
 
 function badPlatform(text: string): Fault {
   return new Fault('request-invalid', {

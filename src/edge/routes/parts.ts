@@ -26,8 +26,8 @@ export function isPartRequest({ incoming, isHead }: Exchange, query: string): bo
  * @see container-library-client client/downloader.go
  */
 export function createParts({ catalog, send }: PartsDeps) {
-  async function openHeld(reference: BlobReference, { principal, signal, requestId }: Exchange): Promise<Opened> {
-    const opened = await catalog.open(reference, { principal, signal, requestId, onlyIfHeld: true })
+  async function openHeld(reference: BlobReference, { principal, credentials, signal, requestId }: Exchange): Promise<Opened> {
+    const opened = await catalog.open(reference, { principal, credentials, signal, requestId, onlyIfHeld: true })
     if (opened.from !== 'fill') return opened
     await opened.bytes[Symbol.asyncDispose]()
     throw new Fault('not-held', { what: reference.digest })

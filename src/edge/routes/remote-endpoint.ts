@@ -37,7 +37,7 @@ export function createRemoteEndpoint({ ownUrl, version, isOpen }: RemoteEndpoint
     /** Where anybody may read, any token is good. @throws Fault 'not-found' where there is none: what clients call invalid */
     tokenStatus(exchange: Exchange): void {
       const { authorization = '' } = exchange.incoming.headers
-      if (!/^bearer +\S/i.test(authorization) || (!isOpen && exchange.principal.kind === 'anonymous'))
+      if (!/^bearer +\S/i.test(authorization) || (!isOpen && exchange.principal.kind === 'anonymous' && !exchange.credentials))
         throw new Fault('not-found', { what: 'a token' })
       answerJson(exchange, printTokenStatus())
     },
