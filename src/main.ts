@@ -26,9 +26,9 @@ const surroundings: Surroundings = {
     const { openTokens } = await import('./boot/open-access.ts')
     return openTokens(config)
   },
-  async serve(config, reread) {
+  async serve(config, reread, workers) {
     const { serve } = await import('./boot/serve.ts')
-    return serve(config, version, reread)
+    return serve(config, version, { reread, workers })
   },
 }
 

@@ -44,8 +44,11 @@ export interface Surroundings {
   openStore(config: Config): Promise<OpenStore>
   /** The tokens in the store, whether a server has it or not. */
   tokens(config: Config): Promise<Tokens>
-  /** Runs the proxy until it is told to stop; the exit code. `reread` throws as reading the settings did. */
-  serve(config: Config, reread: () => Config): Promise<number>
+  /**
+   * Runs the proxy until it is told to stop; the exit code. `reread` throws as reading the settings did. `workers`: processes that
+   * speak to clients, besides this one; 0: it does it all.
+   */
+  serve(config: Config, reread: () => Config, workers: number): Promise<number>
 }
 
 export interface OpenStore {

@@ -17,6 +17,7 @@ const meanings: Readonly<Record<FaultCode, readonly [ExitCode, string?]>> = {
   'not-found': [notFound, 'See "forebay images" for what is here, and check the spelling.'],
   'not-held': [3],
   unauthenticated: [failed, 'Set "credentials" of this upstream in the settings.'],
+  'rights-unknown': [failed, 'Try again later.'],
   denied: [failed, 'Registries also say this of what does not exist; else set "credentials" of this upstream.'],
   'upstream-unreachable': [failed, 'See whether this machine reaches it; a proxy is set by "outbound.httpsProxy".'],
   'upstream-timeout': [failed, 'Try again; what has arrived is kept.'],

@@ -2,7 +2,7 @@
 export function printTable(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const isNumber = headings.map((heading) => heading.startsWith('>'))
   const all = [headings.map((heading) => heading.replace(/^>/, '')), ...rows]
-  const widths = headings.map((_, column) => Math.max(...all.map((row) => row[column]!.length)))
+  const widths = headings.map((_, column) => all.reduce((most, row) => Math.max(most, row[column]!.length), 0))
   const cell = (text: string, column: number) =>
     isNumber[column] ? text.padStart(widths[column]!) : text.padEnd(widths[column]!)
   return all.map((row) => `${row.map(cell).join('  ').trimEnd()}\n`).join('')

@@ -36,7 +36,7 @@ export function parseTarget(text: string, names: Names): Target {
     case undefined:
       return parseBare(text, names)
     default:
-      throw invalid(text, `${scheme}:// is none of ${schemes.join(', ')}`)
+      throw invalid(text, `${scheme!.slice(0, 40)}:// is none of ${schemes.join(', ')}`)
   }
 }
 

@@ -16,6 +16,11 @@ test.each([
   [2 ** 62, '4096 PiB'],
 ])('%i bytes are %s', (bytes, text) => expect(printSize(bytes)).toBe(text))
 
+test('a table may be as long as a store is large', () => {
+  const rows = Array.from({ length: 300_000 }, (_, at) => [`image-${at}`, '1 B'])
+  expect(printTable(['NAME', '>SIZE'], rows).split('\n')).toHaveLength(rows.length + 2)
+})
+
 test('a table keeps its columns under their headings and ends no line with spaces', () => {
   expect(
     printTable(
