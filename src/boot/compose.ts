@@ -1,4 +1,3 @@
-import { createPolicy } from '../access/rules.ts'
 import { createCatalog, type OwnedCatalog } from '../catalog/create-catalog.ts'
 import { createSignatures } from '../catalog/create-signatures.ts'
 import type { Config, UpstreamSettings } from '../config/load.ts'
@@ -8,30 +7,21 @@ import { reporting } from '../mirrors/reporting.ts'
 import type { Source } from '../model/artifact.ts'
 import { Fault } from '../model/fault.ts'
 import type { UpstreamId } from '../model/reference.ts'
-import type { Clock } from '../system/clock.ts'
-import { createHttp, type Http } from '../system/http.ts'
-import type { Logger } from '../system/log.ts'
+import { createHttp } from '../system/http.ts'
 import { machineArch } from '../system/machine.ts'
 import { createUses, type Uses } from '../system/uses.ts'
-import type { Supply } from '../transfer/local-transfer.ts'
+import type { Supply } from '../transfer/supply.ts'
 import type { Transfer } from '../transfer/transfer.ts'
 import { bounded } from '../upstream/bounded.ts'
-import { type CredentialSource, dockerConfigCredentials } from '../upstream/credentials.ts'
+import type { Budget } from '../upstream/budget.ts'
 import { createDescribed } from '../upstream/described.ts'
 import { createDiscovery } from '../upstream/discovery.ts'
 import { createFileTree } from '../upstream/file-tree.ts'
-import { createFilesUpstream } from '../upstream/http-file.ts'
-import { createKeyserver } from '../upstream/keyserver.ts'
-import { createLibraryUpstream } from '../upstream/library.ts'
-import { createOciUpstream } from '../upstream/oci.ts'
 import { createPlainReader } from '../upstream/plain.ts'
-import { createShubUpstream } from '../upstream/shub.ts'
 import { createSignatureFinder } from '../upstream/signatures.ts'
-import { createStaticUpstream } from '../upstream/static-registry.ts'
-import type { Listings, Lookups, LookupsOf, NamedUpstream, OciUpstream, SourceReader } from '../upstream/upstream.ts'
-import type { WebSessionDeps } from '../upstream/web-session.ts'
 import type { Ground } from './ground.ts'
 import { openKeys } from './open-keys.ts'
+import { createUpstreams } from './upstreams.ts'
 
 /** What settings decide: built anew when they change, on a ground that stays. */
 export interface Upper {
@@ -40,6 +30,8 @@ export interface Upper {
   readonly supply: Supply
   /** Requests, and fills that began with it. */
   readonly uses: Uses
+  /** What registries say that they may still be asked. */
+  readonly budgets: ReadonlyMap<UpstreamId, Pick<Budget, 'told'>>
   /** Others wrote what it may have in memory otherwise. */
   refresh(): void
   /** Once: waits until what is known is written down, and asks nobody any more. */
@@ -57,12 +49,12 @@ export interface Beside {
 /** @throws Fault 'config-invalid' for keys of no use */
 export async function composeUpper(
   config: Config,
-  { store, sidecars, records, knowledge, hasher, clock, log, version }: Ground,
+  { store, sidecars, records, knowledge, hasher, clock, steady, log, version }: Ground,
   { transfer, publicUrl, latest }: Beside,
 ): Promise<Upper> {
   const { openpgp, siteKey, trusted } = await openKeys(config)
   const http = createHttp(outboundSettings(config, version))
-  const { upstreams, named, tagLists, lookupsOf, readerVia } = createUpstreams(config, http, clock, log)
+  const { upstreams, named, tagLists, lookupsOf, readerVia, budgets, admitting } = createUpstreams(config, http, steady, log)
   const plain = createPlainReader(http, config.outbound.maxPerMirror)
   const tree = createFileTree()
   const atFile = (url: URL) => url.protocol === 'file:'
@@ -70,7 +62,7 @@ export async function composeUpper(
   const mirrors = createMirrors({
     places: placesOf(config),
     here: config.site,
-    clock,
+    clock: steady,
     sizeAt: (source, signal) => (atFile(source.url) ? tree : plain).sizeAt(source, signal),
   })
   const described = createDescribed(http)
@@ -91,7 +83,7 @@ export async function composeUpper(
     log,
   })
   const uses = createUses()
-  const ownRead = reporting(read, mirrors.report, clock.now)
+  const ownRead = reporting(read, mirrors.report, steady.now)
   const supply: Supply = {
     approve: signatures.approve,
     mayPass: ({ reference }) => config.upstreams.get(reference.upstream)?.signatures?.required !== true,
@@ -116,6 +108,7 @@ export async function composeUpper(
     named,
     tagLists,
     lookupsOf,
+    admitting,
     mirrors,
     mayLearn: http.mayLearn,
     described,
@@ -144,6 +137,7 @@ export async function composeUpper(
     catalog,
     supply,
     uses,
+    budgets,
     refresh: () => signatures.forget(),
     close() {
       closing ??= close()
@@ -172,7 +166,7 @@ function outboundSettings(config: Config, version: string) {
 
 /** Mirrors, and after them the upstreams that ask for no login: those clients may be told of, if they answer anybody. */
 function placesOf(config: Config): readonly Place[] {
-  return [...config.upstreams.values()].flatMap(({ id, kind, url, credentials, mirrors }): Place[] => [
+  return [...config.upstreams.values()].flatMap(({ id, kind, url, credentials, rights, mirrors }): Place[] => [
     ...mirrors.map(({ kind, url, priority, country, site, listed }) => ({
       upstream: id,
       kind,
@@ -180,7 +174,7 @@ function placesOf(config: Config): readonly Place[] {
       priority,
       country,
       site,
-      isListed: listed,
+      isListed: listed && rights === 'site', // what is a caller's own is told to nobody else
     })),
     ...originKinds[kind].map((kind) => ({
       upstream: id,
@@ -189,7 +183,7 @@ function placesOf(config: Config): readonly Place[] {
       priority: Number.POSITIVE_INFINITY,
       country: undefined,
       site: undefined,
-      isListed: credentials === undefined,
+      isListed: credentials === undefined && rights === 'site',
     })),
   ])
 }
@@ -203,68 +197,13 @@ const originKinds: Readonly<Record<UpstreamSettings['kind'], readonly OriginKind
   static: [],
 }
 
-function createUpstreams(config: Config, http: Http, clock: Clock, log: Logger) {
-  const registries = new Map<UpstreamId, OciUpstream>()
-  const named = new Map<UpstreamId, NamedUpstream>()
-  const lookups = {
-    library: new Map<UpstreamId, Lookups>(),
-    keys: new Map<UpstreamId, Lookups>(),
-    shub: new Map<UpstreamId, Lookups>(),
-  }
-  const tagLists = new Map<UpstreamId, Pick<Listings, 'tags'>>()
-  const addLibrary = ({ id, url, keyserver }: UpstreamSettings, deps: WebSessionDeps) => {
-    const library = createLibraryUpstream(deps)
-    named.set(id, library)
-    lookups.library.set(id, library)
-    lookups.keys.set(id, createKeyserver({ id, library: url, configured: keyserver, http, clock }))
-  }
-  const addShub = (deps: WebSessionDeps) => {
-    const shub = createShubUpstream(deps)
-    named.set(deps.id, shub)
-    lookups.shub.set(deps.id, shub)
-  }
-  const addStatic = (deps: WebSessionDeps) => {
-    const pages = createStaticUpstream(deps)
-    named.set(deps.id, pages)
-    tagLists.set(deps.id, pages)
-  }
-  // What only some may read is given to nobody else, whoever has it too.
-  const policy = createPolicy(config.access, [...config.upstreams.keys()])
-  for (const [id, settings] of config.upstreams) {
-    const { kind, url, maxConnections } = settings
-    const isPublic = settings.credentials === undefined && policy.isOpenToAll(id)
-    const deps = { id, url, http, clock, credentials: credentialsOf(settings, log), isPublic, maxConnections }
-    if (kind === 'oci') registries.set(id, createOciUpstream({ ...deps, realms: settings.tokenServices }))
-    else if (kind === 'library') addLibrary(settings, deps)
-    else if (kind === 'shub') addShub(deps)
-    else if (kind === 'static') addStatic(deps)
-    else {
-      const { checksums, metalink, folders } = settings
-      named.set(id, createFilesUpstream({ ...deps, log, checksums, metalink, folders }))
-    }
-  }
-  const demand = <T>(found: T | undefined, id: UpstreamId): T => {
-    if (!found) throw new Fault('upstream-unknown', { name: id })
-    return found
-  }
-  return {
-    upstreams: (id: UpstreamId) => demand(registries.get(id), id),
-    named: (id: UpstreamId) => named.get(id),
-    tagLists: (id: UpstreamId) => demand(tagLists.get(id) ?? registries.get(id), id),
-    lookupsOf: ((id, about) => lookups[about].get(id)) satisfies LookupsOf,
-    readerVia: (id: UpstreamId): SourceReader => demand(registries.get(id) ?? named.get(id), id),
-  }
-}
-
-function credentialsOf({ credentials, url }: UpstreamSettings, log: Logger): CredentialSource {
-  if (!credentials) return async () => undefined
-  if ('token' in credentials) return async () => ({ kind: 'bearer', token: credentials.token.read() })
-  if ('dockerConfig' in credentials) return dockerConfigCredentials(credentials.dockerConfig, url.host, log)
-  return async () => ({ kind: 'password', username: credentials.username, password: credentials.password.read() })
-}
-
 function policyOf(config: Config, id: UpstreamId) {
   const settings = config.upstreams.get(id)
   if (!settings) throw new Fault('upstream-unknown', { name: id })
-  return { freshForMs: settings.freshFor, staleIfErrorMs: settings.staleIfError, isOffline: settings.offline }
+  return {
+    freshForMs: settings.freshFor,
+    staleIfErrorMs: settings.staleIfError,
+    isOffline: settings.offline,
+    rights: settings.rights,
+  }
 }

@@ -12,6 +12,8 @@ export interface Connections {
   hangUp(): void
   /** Resets all of them. */
   cut(): void
+  /** Settles when there is none. */
+  over(): Promise<void>
   /** Its client reads nothing of what it asked for: the connection is cut. True where that was so. */
   cutIdle(of: Socket | Http2Session): boolean
 }
@@ -28,13 +30,18 @@ export function watchConnections(server: WebServer, { admit, isImpostor }: Conne
   const sockets = new Set<Socket>() // all of them; those below TLS where there is TLS
   const handshakes = new Map<string, Socket>() // by their ends, until TLS begins above them
   const last = new Map<Socket, ServerResponse | undefined>() // of HTTP/1.1: answers go out in order, this is the newest
+  const ahead = new Map<Socket, Set<ServerResponse>>() // those under way before it, where a client did not wait for them
   const sessions = new Map<Http2Session, Set<ServerResponse>>() // of HTTP/2, with the answers under way
+  const waiting: (() => void)[] = []
   let isClosing = false
 
   server.on('connection', (socket: Socket) => {
     if (!admit(socket)) return void socket.destroy()
     sockets.add(socket)
-    socket.once('close', () => sockets.delete(socket))
+    socket.once('close', () => {
+      sockets.delete(socket)
+      if (sockets.size === 0) for (const go of waiting.splice(0)) go()
+    })
     if (isTls) awaitTls(socket)
     else keep(socket)
   })
@@ -61,8 +68,22 @@ export function watchConnections(server: WebServer, { admit, isImpostor }: Conne
 
   function keep(socket: Socket): void {
     last.set(socket, undefined)
-    socket.once('close', () => last.delete(socket))
+    socket.once('close', () => leave(socket))
     if (isClosing) socket.end()
+  }
+
+  /** A connection that ends with a CONNECT is none of http's any more, which forgets the answers that waited on it. */
+  function leave(socket: Socket): void {
+    const left = [...(ahead.get(socket) ?? []), last.get(socket)]
+    ahead.delete(socket)
+    last.delete(socket)
+    for (const outgoing of left) if (outgoing?.destroyed === false) outgoing.destroy()
+  }
+
+  function goesAhead(socket: Socket, outgoing: ServerResponse): void {
+    const others = ahead.get(socket) ?? new Set()
+    ahead.set(socket, others.add(outgoing))
+    outgoing.once('close', () => others.delete(outgoing))
   }
 
   /** Ends the connection once this answer is out, unless another one has begun on it by then. */
@@ -90,6 +111,8 @@ export function watchConnections(server: WebServer, { admit, isImpostor }: Conne
   return {
     began(incoming, outgoing) {
       if ('stream' in outgoing) return beganStream((outgoing.stream as { session?: Http2Session }).session, outgoing)
+      const before = last.get(incoming.socket)
+      if (before?.writableFinished === false) goesAhead(incoming.socket, before)
       last.set(incoming.socket, outgoing)
       if (isClosing) endAfter(incoming.socket, outgoing)
     },
@@ -105,6 +128,7 @@ export function watchConnections(server: WebServer, { admit, isImpostor }: Conne
     cut() {
       for (const socket of sockets) socket.resetAndDestroy()
     },
+    over: () => (sockets.size === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
     cutIdle(of) {
       if (!('writableLength' in of)) return cutIdleSession(of)
       const outgoing = last.get(of)

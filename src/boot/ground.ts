@@ -18,7 +18,8 @@ import { createMetrics, type Metrics } from '../system/metrics.ts'
 /** What is there once, whatever becomes of the settings: the store, what is known of it, and what is counted. */
 export interface Ground {
   readonly log: Logger
-  readonly clock: Clock
+  readonly clock: Clock // what time it is
+  readonly steady: Clock // how long something lasts
   readonly version: string
   readonly metrics: Metrics
   readonly hasher: Hasher
@@ -43,7 +44,7 @@ export type Eviction = OwnedCatalog['eviction']
 /** @throws Fault 'store-locked' when another process owns the store, 'disk-failed' */
 export async function openGround(
   config: Config,
-  { log, clock, version }: Pick<Ground, 'log' | 'clock' | 'version'>,
+  { log, clock, steady, version }: Pick<Ground, 'log' | 'clock' | 'steady' | 'version'>,
   eviction: () => Eviction | undefined,
 ): Promise<Ground> {
   const { path } = config.store
@@ -85,6 +86,7 @@ export async function openGround(
   return {
     log,
     clock,
+    steady,
     version,
     metrics,
     hasher,

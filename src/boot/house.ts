@@ -1,9 +1,9 @@
 import type { Catalog } from '../catalog/catalog.ts'
 import type { Config } from '../config/load.ts'
 import { publicUrlOf } from '../config/public-url.ts'
-import { type Clock, systemClock } from '../system/clock.ts'
+import { type Clock, steadyClock, systemClock } from '../system/clock.ts'
 import type { Logger } from '../system/log.ts'
-import type { Metrics } from '../system/metrics.ts'
+import type { Metrics, Reading } from '../system/metrics.ts'
 import type { Uses } from '../system/uses.ts'
 import { createTransfer } from '../transfer/local-transfer.ts'
 import type { Transfer } from '../transfer/transfer.ts'
@@ -42,17 +42,18 @@ export interface Surroundings {
 /** @throws Fault 'store-locked' when another process owns the store, 'config-invalid' for keys of no use, 'disk-failed' */
 export async function openHouse(first: Config, surroundings: Surroundings): Promise<House> {
   const { log, version, clock = systemClock } = surroundings
+  const steady = surroundings.clock ?? steadyClock
   let config = first
   let upper: Upper | undefined
   let isTended = false
   const alive = new Set<Upper>() // those of earlier settings too, as long as something goes on with them
-  const ground = await openGround(first, { log, version, clock }, () => upper && evictionOf(upper, alive))
-  const uplink = createUplink(uplinkOf(first), clock)
+  const ground = await openGround(first, { log, version, clock, steady }, () => upper && evictionOf(upper, alive))
+  const uplink = createUplink(uplinkOf(first), steady)
   const transfer = createTransfer({
     ...first.transfer,
     store: ground.store,
     hasher: ground.hasher,
-    clock,
+    clock: steady,
     log,
     metrics: ground.metrics,
     uplink,
@@ -83,6 +84,11 @@ export async function openHouse(first: Config, surroundings: Surroundings): Prom
     throw error
   }
   ground.watch()
+  const allowed = (about: 'remaining' | 'limit') => () =>
+    [...upper!.budgets].flatMap(([id, { told }]): Reading[] => (told?.[about] === undefined ? [] : [[[id], told[about]]]))
+  const { gauges } = ground.metrics
+  gauges('upstream_budget_remaining', 'Pulls that a registry says it still allows', ['upstream'], allowed('remaining'))
+  gauges('upstream_budget_limit', 'Pulls that a registry says it allows in all', ['upstream'], allowed('limit'))
   const isBusy = () => transfer.list().length > 0
 
   return {

@@ -12,8 +12,14 @@ import { createWebServer, type RequestLimits, setLimits, type TlsOptions, type W
 export type Address = { readonly host: string; readonly port: number } | { readonly path: string }
 
 /** One open door. */
-export interface Listener {
+export interface Listener extends Reception {
   readonly url: string // of a unix socket: its path
+}
+
+/** Where connections are served, wherever they come in. */
+export interface Reception {
+  /** One that came in elsewhere. */
+  take(socket: Socket): void
   /** For connections that come from now on. */
   setCertificates(context: SecureContextOptions): void
   setLimits(limits: RequestLimits): void
@@ -32,6 +38,19 @@ const lenient: RequestLimits = { headersTimeoutMs: 60_000, requestTimeoutMs: 0, 
 
 /** @throws Fault 'listen-failed' */
 export async function listen(address: Address, handle: RequestListener, deps: ListenerDeps = {}): Promise<Listener> {
+  const { server, reception } = create(handle, deps)
+  await start(server as NetServer, address)
+  return { ...reception, url: urlOf(server as NetServer, address, deps.tls ? 'https' : 'http') }
+}
+
+/** For connections that are taken elsewhere and handed on to here. */
+export function receive(handle: RequestListener, deps: ListenerDeps): Reception {
+  const { server, reception } = create(handle, deps)
+  server.emit('listening') // from then on http looks after requests that take too long
+  return reception
+}
+
+function create(handle: RequestListener, deps: ListenerDeps): { server: WebServer; reception: Reception } {
   const { tls, limits = lenient, doorkeeper, refused = () => {} } = deps
   const server = createWebServer(
     (incoming, outgoing) => {
@@ -49,24 +68,27 @@ export async function listen(address: Address, handle: RequestListener, deps: Li
     if (connections.cutIdle(of)) refused('idle-client')
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => refuse(error, socket, refused))
-  await start(server, address)
 
-  return {
-    url: urlOf(server, address, tls ? 'https' : 'http'),
+  const reception: Reception = {
+    take(socket) {
+      socket.allowHalfOpen = tls === undefined // as of those that a server of Node's own takes
+      server.emit('connection', socket)
+    },
     setCertificates: (context) => (server as unknown as TlsServer).setSecureContext(context),
     setLimits: (next) => setLimits(server, next),
     async close(signal) {
-      const closed = new Promise<void>((resolve) => server.once('close', () => resolve()))
+      const closed = server.listening ? new Promise<void>((resolve) => server.once('close', () => resolve())) : undefined
       // http's own close() also ends connections whose answer is written but not yet flushed.
-      NetServer.prototype.close.call(server)
+      if (closed) NetServer.prototype.close.call(server)
       connections.hangUp()
       if (signal.aborted) connections.cut()
       signal.addEventListener('abort', connections.cut, { once: true })
-      await closed
+      await Promise.all([closed, connections.over()])
       signal.removeEventListener('abort', connections.cut)
       server.close() // what http keeps besides: a timer
     },
   }
+  return { server, reception }
 }
 
 function showsUnknownCertificate(socket: TLSSocket): boolean {
@@ -90,7 +112,8 @@ function refuse({ code = '' }: NodeJS.ErrnoException, socket: Duplex, refused: (
   socket.destroy()
 }
 
-function start(server: WebServer, address: Address): Promise<void> {
+/** @throws Fault 'listen-failed' */
+export function start(server: NetServer, address: Address): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const at = 'path' in address ? address.path : `${address.host}:${address.port}`
@@ -108,7 +131,8 @@ const reasons: Readonly<Record<string, string>> = {
   ENOTFOUND: 'there is no host of that name',
 }
 
-function urlOf(server: WebServer, address: Address, scheme: string): string {
+/** Of one that listens. */
+export function urlOf(server: NetServer, address: Address, scheme: 'http' | 'https'): string {
   if ('path' in address) return address.path
   const { port } = server.address() as AddressInfo
   const isAny = address.host === '0.0.0.0' || address.host === '::'

@@ -7,10 +7,12 @@ import type { Logger } from '../system/log.ts'
 
 /** Who may read what, with its users and tokens read. @throws Fault 'config-invalid', 'disk-failed' */
 export function openAccess(config: Config, log: Logger, clock: Clock = systemClock): Promise<Access> {
+  const all = [...config.upstreams.values()]
   return createAccess({
     settings: config.access,
     settingsFile: config.file,
-    upstreams: [...config.upstreams.keys()],
+    upstreams: all.filter(({ rights }) => rights === 'site').map(({ id }) => id),
+    hasOthers: all.some(({ rights }) => rights !== 'site'),
     storePath: config.store.path,
     clock,
     log,

@@ -9,6 +9,11 @@ import { answersHealthy } from './probe.ts'
 import { startServer } from './server.ts'
 import { createSupervisor } from './supervisor.ts'
 
+export interface ServeOptions {
+  readonly reread: () => Config
+  readonly workers: number // processes that speak to clients; 0: this one does
+}
+
 const terminal = 0 // standard input
 
 /**
@@ -17,7 +22,7 @@ const terminal = 0 // standard input
  *
  * @throws Fault when it cannot start
  */
-export async function serve(config: Config, version: string, reread: () => Config): Promise<number> {
+export async function serve(config: Config, version: string, { reread, workers }: ServeOptions): Promise<number> {
   const log = createLogger({ level: config.log.level })
   const supervisor = createSupervisor({ env: process.env, clock: systemClock, log })
   const hadTerminal = isatty(terminal)
@@ -33,7 +38,7 @@ export async function serve(config: Config, version: string, reread: () => Confi
     process.kill(process.pid, 'SIGTERM')
   })
   try {
-    const server = await startServer(config, { log, version })
+    const server = await startServer(config, { log, version, workers })
     const status = `serving at ${server.urls.join(', ')}`
     log.info('start', { version, urls: server.urls, store: config.store.path, upstreams: [...config.upstreams.keys()] })
     log.flush()
@@ -57,7 +62,9 @@ export async function serve(config: Config, version: string, reread: () => Confi
     }
 
     await supervisor.ready(status)
-    supervisor.watch((patienceMs) => answersHealthy(commandSocket(config), patienceMs))
+    supervisor.watch(async (patienceMs) =>
+      (await Promise.all([answersHealthy(commandSocket(config), patienceMs), server.isWell(patienceMs)])).every(Boolean),
+    )
     if (process.stderr.isTTY || config.log.level !== 'silent') process.stderr.write(printGreeting(server.urls[0]!, config))
     log.info('stop', { signal: await stop })
     process.once('SIGTERM', () => process.exit(1)).once('SIGINT', () => process.exit(1))

@@ -1,17 +1,17 @@
 import type { Config } from '../config/load.ts'
 import { publicUrlOf } from '../config/public-url.ts'
-import { createKept } from '../edge/kept.ts'
+import { createPromises } from '../edge/promises.ts'
 import { systemClock } from '../system/clock.ts'
+import { type Acceptor, accept } from './acceptor.ts'
 import { openCommandDoor } from './command-door.ts'
 import { commandSocket } from './command-socket.ts'
-import { createDoorkeeper } from './doorkeeper.ts'
-import { createHandlers } from './handlers.ts'
+import { type Front, openFront } from './front.ts'
+import { createCommandHandler } from './handlers.ts'
 import { type House, openHouse, type Surroundings } from './house.ts'
 import { type Listener, listen } from './listener.ts'
-import { openAccess } from './open-access.ts'
 import { waitingForRestart, withoutRestart } from './restart.ts'
-import { openTlsDoors } from './tls-doors.ts'
-import type { RequestLimits } from './web-server.ts'
+import { openTlsDoors, type TlsDoors } from './tls-doors.ts'
+import { createWorkers, type Workers } from './workers.ts'
 
 export interface Server {
   readonly urls: readonly string[]
@@ -23,113 +23,116 @@ export interface Server {
    * @throws Fault 'config-invalid', and nothing has changed
    */
   reload(config: Config): Promise<readonly string[]>
+  /** Do all its processes answer within that time? */
+  isWell(patienceMs: number): Promise<boolean>
   /** Takes no more, lets running answers end for `drainTimeout`, and closes everything. */
   close(): Promise<void>
 }
 
+export interface ServerSurroundings extends Surroundings {
+  /** Processes that speak to clients; where there are none, this one does. */
+  readonly workers?: number
+}
+
 /** A house with its doors open. @throws Fault 'listen-failed', 'store-locked', 'disk-failed', 'config-invalid' */
-export async function startServer(first: Config, surroundings: Surroundings): Promise<Server> {
-  const { log, version, clock = systemClock } = surroundings
+export async function startServer(first: Config, surroundings: ServerSurroundings): Promise<Server> {
+  const { log, clock = systemClock, workers: count = 0 } = surroundings
   let config = first
   let isReady = true
-  const listeners: Listener[] = []
-  const doors: Pick<Listener, 'close'>[] = []
-  const publicUrl = () => publicUrlOf(config, listeners[0]?.url)
-  const tls = await openTlsDoors(first, { log, clock })
-  const house = await openHouse(first, { publicUrl, ...surroundings }).catch(async (error) => {
-    await tls.close()
-    throw error
-  })
-  let access = await openAccess(first, log, clock).catch(async (error) => {
-    await tls.close()
-    await house.close(AbortSignal.abort())
-    throw error
-  })
-  const kept = createKept(house.metrics)
-  const { refused } = kept.metrics
-  const doorkeeper = createDoorkeeper(first.limits, { addresses: () => handlers.addresses, refused })
-  house.metrics.gauge('edge_connections_open', 'Connections of clients', () => doorkeeper.open)
-  const createNow = () =>
-    createHandlers(config, house, {
-      access,
-      kept,
-      log,
-      publicUrl,
-      version,
-      isReady: () => isReady,
-      refusalOf: ({ socket }) => doorkeeper.refusalOf(socket),
-    })
-  let handlers = createNow()
   let reloading: Promise<unknown> = Promise.resolve()
-
-  async function reload(next: Config): Promise<readonly string[]> {
-    const waiting = waitingForRestart(first, next)
-    const able = withoutRestart(first, next)
-    const nextAccess = await openAccess(able, log, clock)
-    await house.reload(able).catch(async (error) => {
-      await nextAccess.close()
-      throw error
-    })
-    const before = access
-    access = nextAccess
-    config = able
-    handlers = createNow()
-    await before.close()
-    doorkeeper.setLimits(config.limits)
-    for (const listener of listeners) listener.setLimits(requestLimitsOf(config))
-    await tls.renew()
-    return waiting
-  }
+  let workers: Workers | undefined
+  const doors: Pick<Listener | Acceptor, 'url' | 'close'>[] = []
+  const opened: (() => Promise<void>)[] = [] // what has to be closed again, first the first
+  const publicUrl = () => publicUrlOf(config, doors[0]?.url)
 
   async function close(): Promise<void> {
     isReady = false
     await reloading
     const patience = AbortSignal.timeout(config.drainTimeout)
-    await Promise.all(doors.map((door) => door.close(patience)))
-    await tls.close()
-    await access.close()
-    await house.close(AbortSignal.abort()) // nobody waits for a fill any more: it is kept, and resumed at the next start
+    await Promise.all([...doors.map((door) => door.close(patience)), workers?.close(patience)])
+    for (const end of opened.toReversed()) await end()
   }
 
-  try {
-    for (const [at, door] of first.listen.entries()) {
-      const listener = await listen(door, (incoming, outgoing) => handlers.ofClients(incoming, outgoing, door), {
-        tls: tls.at(at),
-        limits: requestLimitsOf(first),
-        doorkeeper,
-        refused,
-      })
-      tls.opened(at, listener)
-      listeners.push(listener)
-      doors.push(listener)
+  async function open(): Promise<{ tls: TlsDoors; house: House; front: Front }> {
+    const tls = await openTlsDoors(first, { log, clock })
+    opened.push(tls.close)
+    const { store } = first
+    const shared = { ...first, store: { ...store, memory: Math.floor(store.memory / (count + 1)) } }
+    const house = await openHouse(shared, { publicUrl, ...surroundings })
+    opened.push(() => house.close(AbortSignal.abort())) // nobody waits for a fill any more: it is kept, and resumed at the next start
+    const { metrics } = house
+    const promises = createPromises()
+    const exposing = { expose: async () => workers?.expose(metrics.expose()) ?? metrics.expose() }
+    const front = await openFront(first, {
+      ...surroundings,
+      clock,
+      house,
+      tls,
+      metrics,
+      exposing,
+      promises,
+      publicUrl,
+      isReady: () => isReady,
+    })
+    opened.push(front.close)
+    if (count > 0) workers = createWorkers(first, { ...surroundings, count, clock, house, promises, metrics: exposing.expose })
+    return { tls, house, front }
+  }
+
+  async function listenAt(at: number, { tls, front }: { tls: TlsDoors; front: Front }): Promise<void> {
+    const door = first.listen[at]!
+    if (workers) {
+      const { take } = workers
+      doors.push(await accept(door, tls.at(at) !== undefined, (socket) => take(socket, at)))
+      return
     }
-    doors.push(await openCommandDoor(commandSocket(first), (incoming, outgoing) => handlers.ofCommands(incoming, outgoing)))
+    const listener = await listen(door, ...front.serving(at))
+    front.opened(at, listener)
+    doors.push(listener)
+  }
+
+  async function start() {
+    const { tls, house, front } = await open()
+    for (const at of first.listen.keys()) await listenAt(at, { tls, front })
+    const urls = doors.map(({ url }) => url)
+    await workers?.begin(urls)
+    doors.push(await openCommandDoor(commandSocket(first), createCommandHandler(house, front.small, log)))
     if (tls.expiresAt !== undefined)
       house.metrics.gauge('edge_certificate_expires_seconds', 'When the first certificate expires, since 1970', () =>
         Math.round(tls.expiresAt! / 1000),
       )
     await house.tend()
-  } catch (error) {
+    return { urls, house, front }
+  }
+
+  const { urls, house, front } = await start().catch(async (error) => {
     await close()
     throw error
+  })
+
+  async function reload(next: Config): Promise<readonly string[]> {
+    const waiting = waitingForRestart(first, next)
+    const able = withoutRestart(first, next)
+    const prepared = await front.prepare(able)
+    await house.reload(able).catch(async (error) => {
+      await prepared.drop()
+      throw error
+    })
+    config = able
+    await prepared.use()
+    await workers?.reload(next)
+    return waiting
   }
+
   return {
-    urls: listeners.map(({ url }) => url),
+    urls,
     house,
     reload(next) {
       const mine = reloading.then(() => reload(next))
       reloading = mine.catch(() => {})
       return mine
     },
+    isWell: async (patienceMs) => (await workers?.isWell(patienceMs)) ?? true,
     close,
-  }
-}
-
-function requestLimitsOf({ limits }: Config): RequestLimits {
-  return {
-    headersTimeoutMs: limits.headersTimeout,
-    requestTimeoutMs: limits.requestTimeout,
-    clientIdleMs: limits.clientIdle,
-    headerBytes: limits.headerSize,
   }
 }

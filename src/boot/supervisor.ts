@@ -23,6 +23,7 @@ const patienceMs = 10_000
 
 export function createSupervisor({ env, clock, log }: SupervisorDeps): Supervisor {
   const isAsked = Boolean(env.NOTIFY_SOCKET)
+  const { NOTIFY_SOCKET, PATH } = env // what else is in ours may be secrets
   const control = new AbortController()
   let last: Promise<void> = Promise.resolve()
   let watching: Promise<void> = Promise.resolve()
@@ -35,7 +36,7 @@ export function createSupervisor({ env, clock, log }: SupervisorDeps): Superviso
 
   function send(lines: readonly string[]): Promise<void> {
     return new Promise((resolve) => {
-      execFile(program, lines, { env, timeout: patienceMs }, (error) => {
+      execFile(program, lines, { env: { NOTIFY_SOCKET, PATH }, timeout: patienceMs }, (error) => {
         if (error) log.warn('systemd.notify', { told: lines[0], why: error.code === 'ENOENT' ? `there is no ${program}` : error })
         resolve()
       })

@@ -71,6 +71,8 @@ function refuseConnect(other: ServerResponse | Duplex): void {
     ;(other as unknown as ServerResponse).end(noProxy)
     return
   }
+  const { _httpMessage: before } = other as { _httpMessage?: unknown }
+  if (before) return void other.destroy() // an answer is under way, which this would be taken for a part of
   const head = ['HTTP/1.1 405 Method Not Allowed', 'Content-Type: text/plain; charset=utf-8', 'Connection: close']
   other.on('error', () => {})
   ;(other as Duplex).end(`${head.join('\r\n')}\r\nContent-Length: ${noProxy.length}\r\n\r\n${noProxy}`)
