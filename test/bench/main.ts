@@ -16,6 +16,7 @@ import { mirrors } from './figures/mirrors.ts'
 import { mirrorsBad } from './figures/mirrors-bad.ts'
 import { pieceCost } from './figures/piece-cost.ts'
 import { start } from './figures/start.ts'
+import { workers } from './figures/workers.ts'
 import { type Options, parseOptions, usage } from './options.ts'
 import { describeMachine } from './report/machine.ts'
 import type { Row } from './report/row.ts'
@@ -36,6 +37,7 @@ const figures: readonly Figure[] = [
   metalinkCold,
   libraryPull,
   libraryHerd,
+  workers,
   memory,
   start,
 ]

@@ -14,6 +14,8 @@ export interface RequestLoad {
   readonly connections: number
   readonly seconds: number
   readonly tools: Tools
+  /** The processor that the client keeps to, with wrk. */
+  readonly processor?: number
 }
 
 /** Small GETs over kept connections, each asking again as soon as it is answered. @throws when any answer is not a 200 */
@@ -21,9 +23,19 @@ export async function requestsPerSecond(load: RequestLoad): Promise<number> {
   return load.tools.wrk ? withWrk(load) : withSockets(load)
 }
 
-async function withWrk({ port, path, accept, connections, seconds }: RequestLoad): Promise<number> {
-  const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '-H', `Accept: ${accept}`, `http://127.0.0.1:${port}${path}`]
-  const { stdout } = await run('wrk', args, { env: serverEnvironment(), timeout: (seconds + 30) * 1000 })
+async function withWrk({ port, path, accept, connections, seconds, processor }: RequestLoad): Promise<number> {
+  const pinned = processor === undefined ? [] : ['taskset', '-c', String(processor)]
+  const [program = '', ...args] = [
+    ...pinned,
+    'wrk',
+    '-t1',
+    `-c${connections}`,
+    `-d${seconds}s`,
+    '-H',
+    `Accept: ${accept}`,
+    `http://127.0.0.1:${port}${path}`,
+  ]
+  const { stdout } = await run(program, args, { env: serverEnvironment(), timeout: (seconds + 30) * 1000 })
   const speed = Number(/Requests\/sec: +([\d.]+)/.exec(stdout)?.[1])
   if (!Number.isFinite(speed) || /Non-2xx|Socket errors/.test(stdout)) throw new Error(`wrk on port ${port}:\n${stdout}`)
   return speed

@@ -11,7 +11,7 @@ export interface Row {
   readonly met?: boolean // undefined when there was nothing to compare with
 }
 
-export type Unit = 'ms' | 's' | 'x blob' | 'GB/s' | '/s' | 'MiB' | 'MiB/min' | 'MB/s' | ''
+export type Unit = 'µs' | 'ms' | 's' | 'x blob' | 'GB/s' | '/s' | 'MiB' | 'MiB/min' | 'MB/s' | ''
 
 interface Facts {
   readonly what: string

@@ -11,13 +11,14 @@ export interface ForebayOptions {
   readonly isLibrary?: boolean
   /** It listens on every address and has no public URL: clients are sent nowhere else. */
   readonly isNameless?: boolean
+  readonly workers?: number
 }
 
 /** Forebay over the store in `folder`, as an operator runs it, without a line for each request. */
 export async function startForebay(
   folder: string,
   upstreamPort: number,
-  { nodeOptions, mirrors = [], isLibrary = false, isNameless = false }: ForebayOptions,
+  { nodeOptions, mirrors = [], isLibrary = false, isNameless = false, workers }: ForebayOptions,
 ): Promise<Server> {
   await mkdir(folder, { recursive: true })
   const port = await freePort()
@@ -35,12 +36,21 @@ export async function startForebay(
     defaults: { oci: upstreamName, ...(isLibrary && { library: libraryName }) },
     log: { level: 'warn', access: false },
   }
+  const spread = workers === undefined ? [] : ['--workers', String(workers)]
   // JSON is YAML.
   await writeFile(join(folder, 'forebay.yaml'), JSON.stringify(settings, undefined, 2))
   return startServer({
-    who: 'forebay',
+    who: workers === undefined ? 'forebay' : `${workers} workers`,
     command: process.execPath,
-    args: ['--max-semi-space-size=16', ...nodeOptions, 'src/main.ts', 'serve', '--config', join(folder, 'forebay.yaml')],
+    args: [
+      '--max-semi-space-size=16',
+      ...nodeOptions,
+      'src/main.ts',
+      'serve',
+      '--config',
+      join(folder, 'forebay.yaml'),
+      ...spread,
+    ],
     port,
     log: join(folder, 'forebay.log'),
     cwd: project,
