@@ -3,8 +3,6 @@ import { fileDigest } from './kit/check-bytes.ts'
 import { describeImage, native } from './kit/describe-image.ts'
 import { images } from './kit/images.ts'
 import { laboratory, test } from './kit/laboratory.ts'
-import { writeMirrorSettings } from './kit/registries-conf.ts'
-import { upstreamName } from './kit/target.ts'
 import { threeTimes } from './kit/three-times.ts'
 import { describeWith, mustUse } from './kit/tools.ts'
 
@@ -17,17 +15,6 @@ describeWith([...laboratory, 'apptainer'], 'apptainer', () => {
       expect(await mustUse('apptainer', ['sif', 'list', 'image.sif'], options)).toMatch(/FS \(Squashfs\/\*System\/\w+\)/)
       const said = await mustUse('apptainer', ['exec', '--userns', '--contain', 'image.sif', '/opt/tool/run'], options)
       expect(said).toMatch(/^tool runs on \d+\.\d+/)
-    })
-  })
-
-  test('reaches the image by its own name through a mirror in registries.conf', async ({ target, upstream, work }) => {
-    const image = await describeImage(upstream.url, images.docker.repository, images.docker.tag)
-    await threeTimes({ target, upstream, work }, image.blobs, async ({ out, env }) => {
-      await writeMirrorSettings(`${env.HOME}/.config/containers/registries.conf`, target)
-      const options = { env, cwd: out }
-      const name = `docker://${upstreamName}/${images.docker.repository}:${images.docker.tag}`
-      await mustUse('apptainer', ['pull', '--no-https', 'image.sif', name], options)
-      expect(await mustUse('apptainer', ['sif', 'list', 'image.sif'], options)).toMatch(/FS \(Squashfs/)
     })
   })
 

@@ -7,8 +7,8 @@ import { expectLayout, fileDigest } from './kit/check-bytes.ts'
 import { describeImage, native } from './kit/describe-image.ts'
 import { documentOf, hexOf, kinds } from './kit/documents.ts'
 import { images } from './kit/images.ts'
-import { laboratory, test } from './kit/laboratory.ts'
-import { bytesOf, openSite } from './kit/site.ts'
+import { laboratory, test as laboratoryTest } from './kit/laboratory.ts'
+import { bytesOf, openSite, type Site } from './kit/site.ts'
 import { describeWith, mustUse, type Tool } from './kit/tools.ts'
 
 const quiet = ['--no-conf', '--file-allocation=none', '--console-log-level=warn', '--summary-interval=0']
@@ -25,10 +25,15 @@ async function spoil(file: string, at: number): Promise<void> {
   await handle.write(Buffer.of(buffer[0]! ^ 0xff), 0, 1, at)
 }
 
+const test = laboratoryTest.extend('site', { scope: 'file' }, async ({ shared, upstream }, { onCleanup }): Promise<Site> => {
+  const site = await openSite(shared, upstream)
+  onCleanup(() => site[Symbol.asyncDispose]())
+  return site
+})
+
 for (const tool of ['aria2c', 'aria2c 1.36'] as const satisfies readonly Tool[]) {
   describeWith([...laboratory, 'nginx', tool], `${tool} with a metalink`, () => {
-    test('of a blob fetches it from several places at once', async ({ work, upstream }) => {
-      await using site = await openSite(work, upstream)
+    test('of a blob fetches it from several places at once', async ({ work, site }) => {
       await site.warm()
       const out = await work.folder('out')
       await mustUse(tool, [...fromOneHost, site.meta4(site.sif.digest)], { env: work.env, cwd: out })
@@ -38,8 +43,7 @@ for (const tool of ['aria2c', 'aria2c 1.36'] as const satisfies readonly Tool[])
       expect(bytes.reduce((sum, some) => sum + some)).toBeLessThan(1.5 * site.sif.size)
     })
 
-    test('begins with us, who have priority 1, when it may use one place only', async ({ work, upstream }) => {
-      await using site = await openSite(work, upstream)
+    test('begins with us, who have priority 1, when it may use one place only', async ({ work, site }) => {
       await site.warm()
       const out = await work.folder('out')
       await mustUse(tool, [...quiet, '-s', '1', site.meta4(site.sif.digest)], { env: work.env, cwd: out })
@@ -77,21 +81,23 @@ for (const tool of ['aria2c', 'aria2c 1.36'] as const satisfies readonly Tool[])
       expect(fromLiar).toBeLessThan(size)
     })
 
-    test.for(kinds)('of %s leaves the right files', async (kind, { work, upstream }) => {
+    test('leaves the right files, whatever the document is of', async ({ work, upstream }) => {
+      // Its own: what one of them brings in, the next would find.
       await using site = await openSite(work, upstream)
       await site.warm()
-      const { url, files } = await documentOf(kind, site, upstream)
-      const out = await work.folder('out')
-      await mustUse(tool, [...quiet, url], { env: work.env, cwd: out })
-      for (const [name, digest] of Object.entries(files))
-        expect([name, await fileDigest(`${out}/${name}`)]).toEqual([name, digest])
+      for (const kind of kinds) {
+        const { url, files } = await documentOf(kind, site, upstream)
+        const out = await work.folder(kind)
+        await mustUse(tool, [...quiet, url], { env: work.env, cwd: out })
+        for (const [name, digest] of Object.entries(files))
+          expect([kind, name, await fileDigest(`${out}/${name}`)]).toEqual([kind, name, digest])
+      }
     })
 
     test('and a file that is there asks for nothing; one wrong byte in it costs one range of one piece', async ({
       work,
-      upstream,
+      site,
     }) => {
-      await using site = await openSite(work, upstream)
       const { digest } = site.sif
       await site.warm()
       const out = await work.folder('out')
@@ -109,8 +115,7 @@ for (const tool of ['aria2c', 'aria2c 1.36'] as const satisfies readonly Tool[])
       expect(await check()).toMatchObject([{ method: 'GET', status: 206, range: `bytes=${7 * MiB}-${8 * MiB - 1}`, bytes: MiB }])
     })
 
-    test('of an image makes a folder that skopeo reads as that image', async ({ work, upstream }) => {
-      await using site = await openSite(work, upstream)
+    test('of an image makes a folder that skopeo reads as that image', async ({ work, upstream, site }) => {
       const { repository, tag } = images.index
       const wanted = native(await describeImage(upstream.url, repository, tag))
       const out = await work.folder('out')
@@ -124,8 +129,7 @@ for (const tool of ['aria2c', 'aria2c 1.36'] as const satisfies readonly Tool[])
   })
 
   describeWith([...laboratory, 'nginx', tool], `${tool} with the fields of a blob`, () => {
-    test('gets the blob, not the document, from several places at once', async ({ work, upstream }) => {
-      await using site = await openSite(work, upstream)
+    test('gets the blob, not the document, from several places at once', async ({ work, site }) => {
       await site.warm()
       const out = await work.folder('out')
       const options = { env: work.env, cwd: out }

@@ -4,19 +4,20 @@ import { join } from 'node:path'
 import { expect } from 'vitest'
 import { digestOfBytes, MiB, seededBytes } from '../kit/blobs.ts'
 import { createFakeLibrary, type FakeLibrary } from '../kit/library-upstream.ts'
-import { isFree } from '../kit/ports.ts'
+import { deadPort, isFree } from '../kit/ports.ts'
 import { buildSif } from '../kit/sif.ts'
 import { caFile, tlsFiles } from '../kit/tls.ts'
 import { fileDigest } from './kit/check-bytes.ts'
 import { type ClientConfig, clientConfig, putInPlace } from './kit/client-config.ts'
 import { startContainerd } from './kit/containerd.ts'
-import { freePort } from './kit/daemon.ts'
 import { describeImage } from './kit/describe-image.ts'
+import { startDockerd } from './kit/dockerd.ts'
 import { type Forebay, type ForebayPlan, lastWords, startForebay } from './kit/forebay.ts'
 import { images } from './kit/images.ts'
 import { laboratory, test as plain } from './kit/laboratory.ts'
 import { storageDriver } from './kit/storage-driver.ts'
-import { describeWith, mustUse, use } from './kit/tools.ts'
+import { cannotRun, describeWith, mustUse, use } from './kit/tools.ts'
+import { takeTurn } from './kit/turn.ts'
 import { type WatchedHost, watchHost } from './kit/watched-host.ts'
 import type { WorkDir } from './kit/work-dir.ts'
 
@@ -30,7 +31,7 @@ const [tool, other] = [sif('client-config'), sif('client-config, of another libr
 const test = plain
   .extend('place', async ({ skip }, { onCleanup }): Promise<WatchedHost> => {
     const place = await watchHost(registry)
-    if (place === undefined) return skip(`ports 80 and 443 of ${registry} are taken`)
+    if (place === undefined) return cannotRun(skip, `ports 80 and 443 of ${registry} are taken`)
     onCleanup(() => place[Symbol.asyncDispose]())
     return place
   })
@@ -96,14 +97,23 @@ async function pulled(folder: string): Promise<string> {
 }
 
 describeWith([...laboratory, 'apptainer', 'bash'], 'apptainer, set up by what client-config prints', () => {
-  test('pulls docker:// by the name of the registry, and nobody goes there', async ({ work, forebay, place }) => {
+  test('pulls docker:// by the name of the registry, cold, warm and with it gone, and nobody goes there', async ({
+    work,
+    upstream,
+    forebay,
+    place,
+  }) => {
     const before = await setUp(work, { text: '', files: new Map(), commands: [] }, 'before')
     expect((await use('apptainer', ['pull', 'a.sif', `docker://${name}`], before.options)).code).toBe(255)
     const callers = place.callers
     expect(callers, 'who was not set up').toBeGreaterThan(0)
-    const { options } = await setUp(work, await clientConfig(forebay, 'apptainer'), 'after')
-    await mustUse('apptainer', ['pull', 'a.sif', `docker://${name}`], options)
-    expect(await mustUse('apptainer', ['sif', 'list', 'a.sif'], options)).toMatch(/FS \(Squashfs/)
+    for (const phase of ['cold', 'warm', 'off']) {
+      const { options } = await setUp(work, await clientConfig(forebay, 'apptainer'), phase)
+      if (phase === 'off') await upstream.stop()
+      await mustUse('apptainer', ['pull', 'a.sif', `docker://${name}`], options)
+      expect(await mustUse('apptainer', ['sif', 'list', 'a.sif'], options)).toMatch(/FS \(Squashfs/)
+    }
+    await upstream.start()
     expect(place.callers).toBe(callers)
   })
 
@@ -128,6 +138,21 @@ describeWith([...laboratory, 'apptainer', 'bash'], 'apptainer, set up by what cl
     }
   })
 
+  test('reads what is printed for singularity, which it descends from, under its own names', async ({ work, forebay }) => {
+    const config = await clientConfig(forebay, 'singularity')
+    const remotes = config.files.get('~/.singularity/remote.yaml')!
+    const asOurs = { ...config, files: new Map([['~/.apptainer/remote.yaml', remotes]]) }
+    const { home, options } = await setUp(work, asOurs, 'user')
+    await mustUse('apptainer', ['pull', 'a.sif', 'library://lab/tools/tool:v1'], options)
+    expect(await pulled(home)).toBe(digestOfBytes(tool))
+    // This one reads the other's variables too.
+    const profile = new Map([...config.files].filter(([file]) => file === '/etc/profile.d/forebay.sh'))
+    const by = await setUp(work, { ...config, files: profile }, 'by-environment')
+    const script = '. "$1/etc/profile.d/forebay.sh"; apptainer pull a.sif library://lab/tools/tool:v1'
+    await mustUse('bash', ['-euc', script, 'sh', by.root], by.options)
+    expect(await pulled(by.home)).toBe(digestOfBytes(tool))
+  })
+
   test('pulls oras:// by the command that stands there', async ({ work, upstream, forebay, place }) => {
     const { home, options } = await setUp(work, await clientConfig(forebay, 'apptainer'), 'user')
     const { commands } = await clientConfig(forebay, 'apptainer', '--upstream', registry)
@@ -150,8 +175,9 @@ describeWith([...laboratory, 'apptainer', 'bash'], 'apptainer, set up by what cl
   test.for(ports)(
     'does all that over TLS on %s, for everybody on the machine',
     async ([, usual], { work, upstream, libraries, place, skip }) => {
-      const port = usual ?? (await freePort())
-      if (!(await isFree(port, '127.0.0.1'))) return skip(`port ${port} of loopback is taken`)
+      const port = usual ?? (await deadPort())
+      await using _ = usual && (await takeTurn('port 443'))
+      if (!(await isFree(port, '127.0.0.1'))) cannotRun(skip, `port ${port} of loopback is taken`)
       const env = { SSL_CERT_FILE: work.file('ca.pem') }
       await copyFile(caFile, env.SSL_CERT_FILE)
       const publicUrl = `https://localhost${usual ? '' : `:${port}`}`
@@ -162,10 +188,10 @@ describeWith([...laboratory, 'apptainer', 'bash'], 'apptainer, set up by what cl
       const script = `
       mount --bind "$1/etc/apptainer/remote.yaml" /etc/apptainer/remote.yaml
       apptainer pull a.sif library://lab/tools/tool:v1
-      apptainer pull b.sif docker://${name}`
+      ${usual ? `apptainer pull b.sif docker://${name}` : ''}`
       await mustUse('bash', ['-euc', script, 'sh', root], { ...options, env: { ...options.env, ...env } })
       expect(await pulled(home)).toBe(digestOfBytes(tool))
-      expect(await mustUse('apptainer', ['sif', 'list', 'b.sif'], options)).toMatch(/FS \(Squashfs/)
+      if (usual) expect(await mustUse('apptainer', ['sif', 'list', 'b.sif'], options)).toMatch(/FS \(Squashfs/)
       expect(place.callers).toBe(0)
     },
   )
@@ -231,6 +257,33 @@ describeWith([...laboratory, 'containerd', 'ctr'], 'containerd, set up by what c
   })
 })
 
+describeWith([...laboratory, 'dockerd', 'docker', 'containerd'], 'docker, set up by what client-config prints', () => {
+  test('pulls what has no registry in its name, and others by the name that stands there, cold, warm and with the upstream gone', async ({
+    work,
+    upstream,
+  }) => {
+    const { digest } = await describeImage(upstream.url, image.repository, image.tag)
+    const kind = { kind: 'oci', url: upstream.url, freshFor: '1s', staleIfError: '1d' }
+    await using forebay = await startForebay(work, { upstreams: { 'docker.io': kind, [registry]: kind } })
+    const config = await clientConfig(forebay, 'docker')
+    const settings = config.files.get('/etc/docker/daemon.json')!.replace(/^#.*$/gm, '')
+    const other = /docker pull (\S+)/.exec(config.text)![1]!.replace('NAMESPACE/NAME:TAG', `${image.repository}:${image.tag}`)
+    const { home, options } = await setUp(work, config, 'user')
+    await using node = await startDockerd(`${home}/dockerd`, settings, options)
+    for (const phase of ['cold', 'warm', 'off']) {
+      if (phase === 'off') await upstream.stop()
+      const own = `${image.repository}:${image.tag}`
+      for (const one of phase === 'warm' ? [own, other] : [own]) {
+        await node.docker('pull', '-q', one)
+        const told = await node.docker('image', 'inspect', '--format', '{{.RepoDigests}}', one)
+        expect([phase, told]).toEqual([phase, expect.stringContaining(digest)])
+        await node.docker('rmi', one)
+      }
+    }
+    await upstream.start()
+  })
+})
+
 for (const tool of ['aria2c', 'aria2c 1.36'] as const) {
   describeWith([...laboratory, tool], `${tool}, set up by what client-config prints`, () => {
     test('gets an image by the command that stands there, and what is there is not fetched again', async ({
@@ -242,17 +295,19 @@ for (const tool of ['aria2c', 'aria2c 1.36'] as const) {
       const { commands } = await clientConfig(forebay, 'aria2', '--upstream', registry)
       const { repository, tag } = images.sif
       const [, url = ''] = commands[0]!.replace('NAMESPACE/NAME:TAG', `${repository}:${tag}`).split(' ')
-      const { blobs } = await describeImage(upstream.url, repository, tag)
-      const fetched = async () => (await readFile(forebay.log, 'utf8')).match(/"path":"\/blobs\//g)?.length ?? 0
       await mustUse(tool, ['--file-allocation=none', '-d', 'out', url], options)
       const files = await readdir(join(home, 'out'))
       expect(files).toHaveLength(1)
-      expect(blobs.map(({ digest }) => digest)).toContain(await fileDigest(join(home, 'out', files[0]!)))
-      const once = await fetched()
-      expect(once).toBeGreaterThan(0)
+      expect((await describeImage(upstream.url, repository, tag)).blobs.map(({ digest }) => digest)).toContain(
+        await fileDigest(join(home, 'out', files[0]!)),
+      )
       expect(await mustUse(tool, ['--file-allocation=none', '-d', 'out', url], options)).toContain('Verification finished')
       await forebay.stop() // then its log is complete
-      expect(await fetched()).toBe(once)
+      const asked = [...(await readFile(forebay.log, 'utf8')).matchAll(/"path":"([^"]*)"/g)].map(([, path = '']) => path)
+      const again = asked.findLastIndex((path) => path.endsWith('.meta4'))
+      const blobs = (paths: string[]) => paths.filter((path) => path.startsWith('/blobs/'))
+      expect(blobs(asked.slice(0, again)).length).toBeGreaterThan(0)
+      expect(blobs(asked.slice(again))).toEqual([])
     })
   })
 }

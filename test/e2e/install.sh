@@ -16,9 +16,9 @@ base=$cache/base.tar
 log=$cache/install.log
 policy=/usr/sbin/policy-rc.d
 
-packages=(docker-registry nginx skopeo podman containerd debootstrap wrk apache2-utils ca-certificates zstd aria2 libxml2-utils gnupg
+packages=(docker-registry docker.io nginx skopeo podman containerd debootstrap wrk apache2-utils ca-certificates zstd aria2 libxml2-utils gnupg
   wget2 davix)
-units=(docker-registry.service nginx.service containerd.service podman.service podman.socket podman-restart.service
+units=(docker-registry.service docker.service docker.socket nginx.service containerd.service podman.service podman.socket podman-restart.service
   podman-auto-update.service podman-auto-update.timer)
 client_packages=(apptainer squashfs-tools squashfuse skopeo oras crane aria2 wget2 curl)
 client_commands=(apptainer mksquashfs squashfuse skopeo oras crane aria2c wget2 curl)

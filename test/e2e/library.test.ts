@@ -14,11 +14,11 @@ import {
 } from '../kit/library-upstream.ts'
 import { buildSif } from '../kit/sif.ts'
 import type { Fault } from '../kit/upstream/rules.ts'
-import { apptainerUser, expectFailed, expectPulled } from './kit/apptainer-user.ts'
+import { apptainerUser, expectFailed, expectPulled, expectReadable } from './kit/apptainer-user.ts'
 import { type Forebay, lastWords, startForebay } from './kit/forebay.ts'
 import { succeed } from './kit/run.ts'
 import { startTlsFront } from './kit/tls-front.ts'
-import { baseImage, describeWith } from './kit/tools.ts'
+import { baseImage, cannotRun, describeWith } from './kit/tools.ts'
 import { type WorkDir, workDir } from './kit/work-dir.ts'
 
 const sif = (seed: string, size = 12 * MiB) => buildSif({ partitions: [{ bytes: seededBytes(size, seed) }] })
@@ -97,7 +97,9 @@ describeWith(['apptainer'], 'library:// with apptainer', () => {
     await expectPulled(await pull('cold'), image)
     await expectPulled(await pull('warm'), image)
     await library.refuse()
-    await expectPulled(await pull('off'), image)
+    const last = await pull('off')
+    await expectPulled(last, image)
+    await expectReadable(await apptainerUser(work, 'off'), last.file)
     expect(library.transfers).toBe(1)
   })
 
@@ -120,10 +122,13 @@ describeWith(['apptainer'], 'library:// with apptainer', () => {
     for (const short of ['tool', 'genomics/tool', 'Lab/genomics/tool']) library.push(short, image)
     const someone = await apptainerUser(work, 'someone')
     const names = ['tool', 'genomics/tool:latest', 'Lab/genomics/tool', `Lab/genomics/tool:${sha256(image)}`]
-    for (const one of names)
-      await expectPulled(await someone.pull('--disable-cache', '--library', lab.forebay.url, `library://${one}`), image)
     const hosted = `library://${lab.forebay.address}/Lab/genomics/tool`
-    await expectPulled(await someone.pull('--disable-cache', '--no-https', hosted), image)
+    for (const phase of ['cold', 'warm', 'off']) {
+      if (phase === 'off') await library.refuse()
+      for (const one of names)
+        await expectPulled(await someone.pull('--disable-cache', '--library', lab.forebay.url, `library://${one}`), image)
+      await expectPulled(await someone.pull('--disable-cache', '--no-https', hosted), image)
+    }
   })
 
   test('is pulled for the architecture that is asked for, or is not there', async ({ work, library, lab }) => {
@@ -133,7 +138,34 @@ describeWith(['apptainer'], 'library:// with apptainer', () => {
     expectFailed(missing, 'image does not exist in the library')
     const arm = buildSif({ arch: 'arm64', partitions: [{ bytes: seededBytes(MiB, 'arm') }] })
     library.push('Lab/genomics/arm:v1', arm, { arch: 'arm64' })
-    await expectPulled(await someone.pull('--arch', 'arm64', '--library', lab.forebay.url, 'library://Lab/genomics/arm:v1'), arm)
+    for (const phase of ['cold', 'warm', 'off']) {
+      if (phase === 'off') await library.refuse()
+      const pulled = await (await apptainerUser(work, phase)).pull(
+        '--arch',
+        'arm64',
+        '--library',
+        lab.forebay.url,
+        'library://Lab/genomics/arm:v1',
+      )
+      await expectPulled(pulled, arm)
+    }
+    expect(library.transfers).toBe(1)
+  })
+
+  test('is had whole where one presigned URL of it expires before it is used and another in the middle', async ({
+    work,
+    library,
+    lab,
+  }) => {
+    library.push(path, image)
+    library.fault({ path: '/v1/imagefile/', nth: 1 }, { afterwards: () => library.expireUrls() })
+    library.fault({ on: 'cdn', nth: 2 }, { cutAfter: 5 * MiB, afterwards: () => library.expireUrls() })
+    const someone = await apptainerUser(work, 'someone')
+    await expectPulled(await someone.pull('--library', lab.forebay.url, name), image)
+    expect(await someone.cached()).toHaveLength(1)
+    const fromStore = library.requests.filter(({ on }) => on === 'cdn')
+    expect(fromStore.map(({ status }) => status)).toEqual([403, 200, 206])
+    expect(new Set(fromStore.map(({ query }) => query.get('X-Amz-Signature'))).size).toBe(3)
   })
 
   test.for<readonly [string, LibraryKind, LibraryImageOptions]>([
@@ -191,9 +223,11 @@ describeWith(['apptainer'], 'library:// with apptainer', () => {
     await using library = await createFakeLibrary({ ranges: false })
     await using lab = await openLab(work, library)
     library.push(path, image)
-    library.fault({ on: 'cdn' }, { cutAfter: 8 * MiB, afterwards: () => void library.refuse() })
+    library.fault({ on: 'cdn' }, { cutAfter: 8 * MiB, afterwards: () => void library.fault({}, { status: 403 }) })
     const someone = await apptainerUser(work, 'someone')
     expectFailed(await someone.pull('--disable-cache', '--library', lab.forebay.url, name))
+    expectFailed(await someone.pull('--library', lab.forebay.url, name))
+    expect(await someone.cached()).toEqual([])
   })
 
   test('shows what the library says', async ({ work, library, lab }) => {
@@ -210,19 +244,22 @@ describeWith(['apptainer'], 'library:// with apptainer', () => {
     ['8', '1048576'],
     ['8', '999999'],
     ['2', '104857600'],
-  ])('is fetched in parts once it is here: %s at once of %s bytes', async ([concurrency, size], { work, library, lab }) => {
-    library.push(path, image)
-    await expectPulled(await (await apptainerUser(work, 'first')).pull('--library', lab.forebay.url, name), image)
-    await expect.poll(async () => (await fetch(`${lab.forebay.url}/v1/images/${path}`)).text()).toContain('"size":')
-    await lab.asked()
-    const env = { APPTAINER_DOWNLOAD_CONCURRENCY: concurrency, APPTAINER_DOWNLOAD_PART_SIZE: size }
-    for (const flags of [[], ['--disable-cache']]) {
-      const someone = await apptainerUser(work, `second${flags.length}`, env)
-      await expectPulled(await someone.pull(...flags, '--library', lab.forebay.url, name), image)
-      const parts = (await lab.asked()).filter((one) => one.startsWith('206 /blobs/'))
-      expect(parts).toHaveLength(Math.ceil(image.length / Number(size)))
-    }
-  })
+  ])(
+    'is had whole cold, and in parts once it is here: %s at once of %s bytes',
+    async ([concurrency, size], { work, library, lab }) => {
+      library.push(path, image)
+      const env = { APPTAINER_DOWNLOAD_CONCURRENCY: concurrency, APPTAINER_DOWNLOAD_PART_SIZE: size }
+      await expectPulled(await (await apptainerUser(work, 'first', env)).pull('--library', lab.forebay.url, name), image)
+      await expect.poll(async () => (await fetch(`${lab.forebay.url}/v1/images/${path}`)).text()).toContain('"size":')
+      await lab.asked()
+      for (const flags of [[], ['--disable-cache']]) {
+        const someone = await apptainerUser(work, `second${flags.length}`, env)
+        await expectPulled(await someone.pull(...flags, '--library', lab.forebay.url, name), image)
+        const parts = (await lab.asked()).filter((one) => one.startsWith('206 /blobs/'))
+        expect(parts).toHaveLength(Math.ceil(image.length / Number(size)))
+      }
+    },
+  )
 
   test('fails where what was here is damaged and the upstream gone, also without a cache of the client', async ({
     work,
@@ -308,7 +345,7 @@ describeWith(['apptainer', 'base image'], 'an endpoint of apptainer', () => {
   }) => {
     const holder = { address: '' }
     const front = await startTlsFront(work, holder)
-    if (!front) return skip('port 443 of loopback is taken')
+    if (!front) return cannotRun(skip, 'port 443 of loopback is taken')
     await using _ = front
     await using keyserver = await createFakeKeyserver()
     const publicUrl = { publicUrl: front.url }
@@ -343,6 +380,16 @@ describeWith(['apptainer', 'base image'], 'an endpoint of apptainer', () => {
     expect(await well('remote', 'login', '--tokenfile', token, 'site')).toContain('Access Token Verified!')
 
     await expectPulled(await someone.pull('library://Lab/genomics/signed:v1'), bytes)
+    const other = async (who: string) => {
+      const user = await apptainerUser(work, who, front.env)
+      for (const args of [
+        ['add', '--no-login', 'site', 'localhost'],
+        ['use', 'site'],
+      ])
+        expect((await user.run('remote', ...args)).code).toBe(0)
+      return user.pull('library://Lab/genomics/signed:v1')
+    }
+    await expectPulled(await other('warm'), bytes)
     expect(
       await well('exec', '--userns', '--contain', 'library://Lab/genomics/signed:v1', '/bin/sh', '-c', 'echo runs'),
     ).toContain('runs')
@@ -353,6 +400,10 @@ describeWith(['apptainer', 'base image'], 'an endpoint of apptainer', () => {
     for (const { headers } of [...keyserver.requests, ...library.requests]) expect(headers.authorization).toBeUndefined()
 
     expect(await well('key', 'search', '-l', key.fingerprint)).toContain(key.fingerprint)
+
+    await library.refuse()
+    await expectPulled(await other('off'), bytes)
+    expect(library.transfers).toBe(1)
 
     // A key that was asked for once is here, and none is taken.
     await keyserver.refuse()

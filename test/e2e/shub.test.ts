@@ -8,10 +8,11 @@ import { isFree } from '../kit/ports.ts'
 import { createFakeShub, type FakeShub } from '../kit/shub-upstream.ts'
 import { buildSif } from '../kit/sif.ts'
 import { fileDigest } from './kit/check-bytes.ts'
+import { documentedScript } from './kit/documented.ts'
 import { type Forebay, lastWords, startForebay } from './kit/forebay.ts'
 import type { Finished } from './kit/run.ts'
 import { startTlsFront } from './kit/tls-front.ts'
-import { describeWith, mustUse, use } from './kit/tools.ts'
+import { cannotRun, describeWith, mustUse, use } from './kit/tools.ts'
 import { type WorkDir, workDir } from './kit/work-dir.ts'
 
 // A reference of this kind has no room for a port: it is 80, or 443 with TLS. An address of loopback that nobody uses.
@@ -171,14 +172,30 @@ group(['apptainer'], 'shub:// with apptainer', () => {
   test('is pulled over TLS', async ({ work, shub, skip }) => {
     const holder = { address: '' }
     const front = await startTlsFront(work, holder)
-    if (!front) return skip('port 443 of loopback is taken')
+    if (!front) return cannotRun(skip, 'port 443 of loopback is taken')
     await using _ = front
     await using forebay = await start(work, shub, { publicUrl: front.url })
     holder.address = forebay.address
     shub.push(name, image)
     const someone = await user(work, 'someone', front.env)
     await expectImage(await someone.pull(`shub://localhost/shub/hub/${name}`), image)
-    await expectImage(await (await user(work, 'other', front.env)).pull(`shub://localhost/shub/hub/${name}`), image)
+    await expectImage(await (await user(work, 'warm', front.env)).pull(`shub://localhost/shub/hub/${name}`), image)
+    await shub.refuse()
+    await expectImage(await (await user(work, 'off', front.env)).pull(`shub://localhost/shub/hub/${name}`), image)
+    expect(shub.bodies).toBe(1)
+  })
+})
+
+group(['curl', 'bash'], 'an image of a hub, step by step', () => {
+  test('as the documentation says: cold, warm, and with the hub gone', async ({ work, shub, forebay }) => {
+    shub.push('lab/tool:v1', image)
+    const script = await documentedScript('hub')
+    for (const phase of ['cold', 'warm', 'off']) {
+      if (phase === 'off') await shub.refuse()
+      const cwd = await work.folder(phase)
+      await mustUse('bash', ['-euc', script], { cwd, env: { ...work.env, hub: `${forebay.url}/shub/hub` } })
+      expect(await fileDigest(join(cwd, 'tool.sif'))).toBe(digestOfBytes(image))
+    }
     expect(shub.bodies).toBe(1)
   })
 })

@@ -1,22 +1,13 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { digestOfBytes, MiB, seededBytes } from '../kit/blobs.ts'
 import { createFakeStatic } from '../kit/static-upstream.ts'
 import { fileDigest } from './kit/check-bytes.ts'
+import { documentedScript } from './kit/documented.ts'
 import { startForebay } from './kit/forebay.ts'
 import { describeWith, mustUse, use } from './kit/tools.ts'
 import { workDir } from './kit/work-dir.ts'
 
 const image = seededBytes(3 * MiB, 'static e2e')
-
-/** The script that the documentation has for static registries, which asks below `$registry`. */
-async function documented(): Promise<string> {
-  const page = await readFile(join(import.meta.dirname, '../../docs/protocols.md'), 'utf8')
-  const [, script] = /```sh\nregistry=\S+\n(.*?)```/s.exec(page) ?? []
-  if (script === undefined) throw new Error('docs/protocols.md has no script for a static registry')
-  return script
-}
 
 describeWith(['curl', 'bash'], 'a static registry, step by step', () => {
   test('as the documentation says: cold, warm, and with its pages gone; what is spoilt is refused', async () => {
@@ -27,7 +18,7 @@ describeWith(['curl', 'bash'], 'a static registry, step by step', () => {
       more: { defaults: {}, outbound: { allow: [pages.files.host] } },
     })
     pages.push('lab/tool:latest', image)
-    const script = await documented()
+    const script = await documentedScript('registry')
     const options = async (phase: string) => ({
       cwd: await work.folder(phase),
       env: { ...work.env, registry: `${forebay.url}/static/storage` },

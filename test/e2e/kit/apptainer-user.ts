@@ -15,8 +15,8 @@ export interface ApptainerUser {
   run(...args: readonly string[]): Promise<Finished>
   /** `run` with `pull`, of an image whose file was not there before. */
   pull(...args: readonly string[]): Promise<Pulled>
-  /** What is kept of images from a library. */
-  cached(): Promise<readonly string[]>
+  /** What is kept of images from a library, or of another kind. */
+  cached(kind?: 'library' | 'shub' | 'oras' | 'net'): Promise<readonly string[]>
 }
 
 export interface Pulled extends Finished {
@@ -39,13 +39,22 @@ export async function apptainerUser(
       const [flags, reference] = [args.slice(0, -1), args.at(-1)!]
       return { ...(await use('apptainer', ['pull', ...flags, file, reference], options)), file }
     },
-    cached: () => filesBelow(join(home, '.apptainer', 'cache', 'library')),
+    cached: async (kind = 'library') => {
+      const files = await filesBelow(join(home, '.apptainer', 'cache', kind))
+      return files.filter((file) => !/^tmp_\d+$/.test(file)) // that it leaves behind itself where it was refused
+    },
   }
 }
 
 export async function expectPulled({ code, stderr, file }: Pulled, bytes: Uint8Array): Promise<void> {
   expect([code, stderr]).toEqual([0, expect.anything()])
   expect(await fileDigest(file)).toBe(digestOfBytes(bytes))
+}
+
+/** What apptainer reads of a file that was pulled. */
+export async function expectReadable({ run }: Pick<ApptainerUser, 'run'>, file: string): Promise<void> {
+  const { code, stdout, stderr } = await run('sif', 'list', file)
+  expect([code, stdout + stderr]).toEqual([0, expect.stringContaining('FS (Squashfs')])
 }
 
 /** It failed, said so, and left nothing that could be taken for the image. */

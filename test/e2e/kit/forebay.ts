@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { answers, type Daemon, freePort, startDaemon } from './daemon.ts'
+import { deadPort } from '../../kit/ports.ts'
+import { answers, type Daemon, startDaemon } from './daemon.ts'
 import type { WorkDir } from './work-dir.ts'
 
 /** The server itself, run as an operator runs it: a process of its own, a settings file, a port. */
@@ -34,7 +35,7 @@ const project = join(import.meta.dirname, '..', '..', '..')
 /** Starts a server with an empty store inside `work`, and waits until it says it is ready. */
 export async function startForebay(work: WorkDir, plan: ForebayPlan): Promise<Forebay> {
   const folder = await work.folder(plan.name ?? 'forebay')
-  const port = await freePort()
+  const port = await deadPort()
   const url = `http://127.0.0.1:${port}`
   const store = join(folder, 'store')
   const log = join(folder, 'forebay.log')

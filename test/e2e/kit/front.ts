@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
+import { deadPort } from '../../kit/ports.ts'
 import { type AccessLog, type Asked, accessLog } from './access-log.ts'
-import { answers, type Daemon, freePort, startDaemon } from './daemon.ts'
+import { answers, type Daemon, startDaemon } from './daemon.ts'
 import type { WorkDir } from './work-dir.ts'
 
 /** An nginx before a registry: a narrow uplink that writes down every range asked and every byte sent. */
@@ -23,7 +24,7 @@ export interface FrontPlan {
 
 export async function startFront(work: WorkDir, { origin, rate, ...plan }: FrontPlan): Promise<Front> {
   const folder = await work.folder(plan.name ?? 'front')
-  const port = plan.port ?? (await freePort())
+  const port = plan.port ?? (await deadPort())
   const url = `http://127.0.0.1:${port}`
   const logFile = `${folder}/access.log`
   await writeFile(logFile, '')

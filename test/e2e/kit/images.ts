@@ -1,9 +1,10 @@
-import { createHash } from 'node:crypto'
-import { cp, mkdir, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { createHash, randomBytes } from 'node:crypto'
+import { cp, mkdir, readdir, readFile, rename, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type Registry, type RegistryPlan, startRegistry } from './registry.ts'
 import { succeed } from './run.ts'
 import { baseImage, cacheDirectory, mustUse } from './tools.ts'
+import { takeTurn } from './turn.ts'
 import { type WorkDir, workDir } from './work-dir.ts'
 
 /** What the registry of the tests holds. All of it is made from a real Debian and pushed by real clients. */
@@ -28,20 +29,30 @@ export async function startRegistryWithImages(work: WorkDir, plan: Omit<Registry
   return startRegistry(work, { ...plan, seed: await imageStore() })
 }
 
+const dayMs = 86_400_000
+
 async function imageStore(): Promise<string> {
   const folder = join(cacheDirectory(), `images-${await recipe()}`)
-  if ((await stat(folder).catch(() => undefined)) !== undefined) return folder
+  await using _ = await takeTurn('images')
+  if ((await stat(folder).catch(() => undefined)) === undefined) await makeStore(folder)
+  await utimes(folder, new Date(), new Date())
+  return folder
+}
+
+/** In place of those that nobody used for a day: another checkout may be at work with its own. */
+async function makeStore(folder: string): Promise<void> {
   await using work = await workDir('images')
   await using registry = await startRegistry(work)
   await makeImages(work, registry.address)
   await registry.stop()
   for (const name of await readdir(cacheDirectory())) {
-    if (name.startsWith('images-')) await rm(join(cacheDirectory(), name), { recursive: true, force: true })
+    const old = join(cacheDirectory(), name)
+    if (!name.startsWith('images-') || (await stat(old)).mtimeMs > Date.now() - dayMs) continue
+    await rm(old, { recursive: true, force: true })
   }
   const fresh = `${folder}.${process.pid}`
   await cp(work.file('registry', 'storage'), fresh, { recursive: true })
   await rename(fresh, folder)
-  return folder
 }
 
 /** Changes with the base and with this file. */
@@ -77,10 +88,24 @@ async function makeImages(work: WorkDir, address: string): Promise<void> {
   await pushSif(work, address)
 }
 
+// More than a shell and some tools would only be the same work again for every client that unpacks it.
+const tools = ['bash', 'cat', 'cp', 'dash', 'env', 'find', 'grep', 'head', 'ls', 'mkdir', 'rm', 'sed', 'sh', 'sort', 'tar', 'wc']
+const unused = 'apt|crypto|db-|ext2fs|gcrypt|gmp|gnutls|hogweed|icu|mvec|nettle|p11-kit|sepol|ssl|stdc|systemd|unistring|zstd'
+const spare = ['bin/*', 'sbin/*', 'share/*', 'lib/*perl*', 'lib/apt', ...unused.split('|').map((name) => `lib/*lib${name}*`)]
+
 /** Debian itself, a program, a data file, and a layer that takes something away again. */
 async function makeLayers(work: WorkDir): Promise<string[]> {
-  const base = 'base.tar.gz'
-  await succeed('sh', ['-c', `gzip -n -6 < "$1" > ${base}`, 'sh', baseImage()], { cwd: work.path })
+  const base = await layer(work, 'base', async (root) => {
+    await succeed('tar', [
+      '-C',
+      root,
+      '-xf',
+      baseImage(),
+      ...spare.map((path) => `--exclude=./usr/${path}`),
+      '--exclude=./var/lib/*',
+    ])
+    await succeed('tar', ['-C', root, '-xf', baseImage(), ...tools.map((name) => `./usr/bin/${name}`)])
+  })
   const program = await layer(work, 'program', async (root) => {
     await mkdir(join(root, 'opt/tool'), { recursive: true })
     await writeFile(join(root, 'opt/tool/run'), '#!/bin/sh\necho "tool runs on $(cat /etc/debian_version)"\n', { mode: 0o755 })
@@ -90,7 +115,7 @@ async function makeLayers(work: WorkDir): Promise<string[]> {
     const file = join(root, 'opt/tool/data')
     await mkdir(dirname(file), { recursive: true })
     await cp(process.execPath, file)
-    await truncate(file, 8 * 1024 * 1024)
+    await truncate(file, 4 * 1024 * 1024)
   })
   const removal = await layer(work, 'removal', async (root) => {
     await mkdir(join(root, 'opt/tool'), { recursive: true })
@@ -108,9 +133,9 @@ async function layer(work: WorkDir, name: string, fill: (root: string) => Promis
 
 async function pushSif(work: WorkDir, address: string): Promise<void> {
   const options = { env: work.env, cwd: work.path }
-  const sandbox = await work.folder('sandbox')
-  await succeed('tar', ['-C', sandbox, '--exclude=./usr/bin/perl*', '--exclude=./usr/lib/*/libicu*', '-xf', baseImage()])
-  await mustUse('apptainer', ['build', 'tool.sif', sandbox], options)
+  await cp(work.file('data'), work.file('base'), { recursive: true })
+  await writeFile(work.file('base/opt/tool/noise'), randomBytes(8 * 1024 * 1024)) // so that there are parts enough
+  await mustUse('apptainer', ['build', 'tool.sif', work.file('base')], options)
   await writeFile(work.file('config.json'), '{}')
   await mustUse(
     'oras',

@@ -1,6 +1,8 @@
 import { cp, mkdir, writeFile } from 'node:fs/promises'
+import { deadPort } from '../../kit/ports.ts'
 import { type AccessLog, accessLog, parseCombined } from './access-log.ts'
-import { answers, type Daemon, freePort, startDaemon } from './daemon.ts'
+import { answers, type Daemon, startDaemon } from './daemon.ts'
+import type { TokenServer } from './token-server.ts'
 import { mustUse } from './tools.ts'
 import type { WorkDir } from './work-dir.ts'
 
@@ -24,6 +26,8 @@ export interface RegistryPlan {
   /** A storage directory to begin with; it is copied. */
   readonly seed?: string
   readonly login?: Login
+  /** Who lets in whom is said elsewhere. */
+  readonly tokens?: TokenServer['settings']
   readonly name?: string
 }
 
@@ -34,7 +38,7 @@ export async function startRegistry(work: WorkDir, plan: RegistryPlan = {}): Pro
   const storage = `${folder}/storage`
   await mkdir(storage)
   if (plan.seed !== undefined) await cp(plan.seed, storage, { recursive: true })
-  const port = await freePort()
+  const port = await deadPort()
   const address = `127.0.0.1:${port}`
   const url = `http://${address}`
   const settings = {
@@ -42,6 +46,7 @@ export async function startRegistry(work: WorkDir, plan: RegistryPlan = {}): Pro
     log: { level: 'warn' },
     storage: { filesystem: { rootdirectory: storage }, delete: { enabled: true } },
     http: { addr: address },
+    ...(plan.tokens && { auth: { token: plan.tokens } }),
     ...(plan.login === undefined ? {} : { auth: { htpasswd: { realm: 'e2e', path: await passwords(folder, plan.login) } } }),
   }
   // JSON is YAML.

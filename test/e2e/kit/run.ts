@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 
 export interface RunOptions {
-  /** Added to a small environment: PATH, TMPDIR and a UTF-8 locale. Proxy variables and the tester's own HOME are left out. */
+  /** Added to a small one: PATH, TMPDIR, where caches are, a UTF-8 locale. Proxies and the tester's own HOME are left out. */
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
   /** The whole process group is ended after this long. Two minutes if not said. */
@@ -57,14 +57,11 @@ export async function succeed(command: string, args: readonly string[], options:
 }
 
 export function childEnvironment(extra: Readonly<Record<string, string>> = {}): Record<string, string> {
-  const { PATH = '/usr/bin:/bin', TMPDIR, FOREBAY_E2E_CACHE } = process.env
-  return {
-    PATH: `${PATH}:/usr/sbin:/sbin`,
-    LANG: 'C.UTF-8',
-    ...(TMPDIR === undefined ? {} : { TMPDIR }),
-    ...(FOREBAY_E2E_CACHE === undefined ? {} : { FOREBAY_E2E_CACHE }),
-    ...extra,
-  }
+  const own = ['TMPDIR', 'FOREBAY_E2E_CACHE', 'NODE_COMPILE_CACHE'].flatMap((name) => {
+    const value = process.env[name]
+    return value === undefined ? [] : [[name, value] as const]
+  })
+  return { PATH: `${process.env.PATH ?? '/usr/bin:/bin'}:/usr/sbin:/sbin`, LANG: 'C.UTF-8', ...Object.fromEntries(own), ...extra }
 }
 
 /** Signals a process that was started as the leader of its own group, with all it started; nothing if it is gone. */

@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
+import { deadPort } from '../../kit/ports.ts'
 import type { Asked } from './access-log.ts'
-import { freePort } from './daemon.ts'
 import { type Descriptor, describeImage } from './describe-image.ts'
 import { type Forebay, startForebay } from './forebay.ts'
 import { type Front, startFront } from './front.ts'
@@ -37,7 +37,7 @@ export async function openSite(work: WorkDir, upstream: Registry, more: readonly
   const [one, two, origin] = [await before('one'), await before('two'), await before('origin')]
   // Some clients count connections by host name, and all places here are one host's.
   const urls = [...more, one.url.replace('127.0.0.1', 'localhost'), two.url]
-  const port = await freePort()
+  const port = await deadPort()
   const forebay = await startForebay(work, {
     upstreams: {
       [upstreamName]: { kind: 'oci', url: origin.url, mirrors: urls.map((url, at) => ({ url, priority: at + 1 })) },

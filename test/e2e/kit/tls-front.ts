@@ -1,7 +1,9 @@
 import { copyFile } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
 import { createServer } from 'node:tls'
+import { listenOn } from '../../kit/ports.ts'
 import { caFile, serverCertificate } from '../../kit/tls.ts'
+import { takeTurn } from './turn.ts'
 import type { WorkDir } from './work-dir.ts'
 
 /** TLS before a server, for clients that can be given no port. */
@@ -11,7 +13,7 @@ export interface TlsFront extends AsyncDisposable {
   readonly env: Readonly<Record<string, string>>
 }
 
-/** On port 443 of loopback; undefined where somebody else listens there. */
+/** On port 443 of loopback, once no other test is there; undefined where somebody else listens. */
 export async function startTlsFront(work: WorkDir, origin: { readonly address: string }): Promise<TlsFront | undefined> {
   const sockets = new Set<Socket>()
   const server = createServer(serverCertificate(), (socket) => {
@@ -30,11 +32,11 @@ export async function startTlsFront(work: WorkDir, origin: { readonly address: s
       })
     }
   })
-  const isListening = await new Promise<boolean>((resolve) => {
-    server.once('error', () => resolve(false))
-    server.listen(443, '127.0.0.1', () => resolve(true))
-  })
-  if (!isListening) return undefined
+  const turn = await takeTurn('port 443')
+  if (!(await listenOn(server, 443, '127.0.0.1'))) {
+    await turn[Symbol.asyncDispose]()
+    return undefined
+  }
   await copyFile(caFile, work.file('ca.pem'))
   return {
     url: 'https://localhost',
@@ -42,6 +44,7 @@ export async function startTlsFront(work: WorkDir, origin: { readonly address: s
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy()
       await new Promise((done) => server.close(done))
+      await turn[Symbol.asyncDispose]()
     },
   }
 }

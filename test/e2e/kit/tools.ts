@@ -11,6 +11,8 @@ const machine = {
   podman: 'podman',
   containerd: 'containerd',
   ctr: 'ctr',
+  dockerd: 'dockerd',
+  docker: 'docker',
   htpasswd: 'htpasswd',
   'aria2c 1.36': 'aria2c',
   'wget2 1.99': 'wget2',
@@ -68,6 +70,12 @@ export function describeWith(needs: readonly Tool[], name: string, body: () => v
   }
   console.log(line)
   describe.skip(name, body)
+}
+
+/** Skips a test that this machine has no room for; where nothing may be left out, it fails. */
+export function cannotRun(skip: (why: string) => never, why: string): never {
+  if (process.env.FOREBAY_E2E === 'required') throw new Error(why)
+  return skip(why)
 }
 
 export function missing(needs: readonly Tool[]): string[] {
