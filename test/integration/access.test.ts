@@ -74,7 +74,7 @@ describe('what only some may read', () => {
       }
       // By a digest alone nobody learns whether it is there.
       expect(await statuses(world, undefined, byDigest(tool))).toEqual(all(byDigest(tool), 401))
-      expect(await statuses(world, 'bob', byDigest(tool))).toEqual(all(byDigest(tool), 404))
+      expect(await statuses(world, 'bob', byDigest(tool))).toEqual(all(byDigest(tool), 403))
     }
     await refused()
     expect([world.lab.requests.length, world.data.asked().length, world.sy.asked.length]).toEqual([0, 0, 0])
@@ -94,7 +94,46 @@ describe('what only some may read', () => {
     await bringIn(world, undefined, doors)
     for (const who of [undefined, 'bob'] as const) expect(await statuses(world, who, doors)).toEqual(all(doors, 200))
     expect(await statuses(world, undefined, byDigest(tool))).toEqual(all(byDigest(tool), 200))
-    expect((await world.as(undefined, '/v2/')).status).toBe(200)
+  })
+
+  test('is told apart at the door, where many clients decide whether they log in', async () => {
+    await using world = await createAccessWorld(guarded)
+    const { token } = await world.tokens.issue('ci', undefined)
+    const [tool, open] = [fill(world, 'private'), fill(world, 'public')]
+    const ping = await world.as(undefined, '/v2/')
+    const challenge = `Bearer realm="${world.house.url}/token",service="${world.house.host}"`
+    expect([ping.status, ping.headers['www-authenticate'], errorCodes(ping)]).toEqual([401, challenge, ['UNAUTHORIZED']])
+
+    const ticket = async (...how: [who?: 'alice' | 'bob']) => {
+      const reply = await world.as(how[0], `/token?service=${world.house.host}&scope=repository:lab.example/private/tool:pull`)
+      expect([reply.status, reply.headers['cache-control']]).toEqual([200, 'no-store'])
+      const { token, expires_in } = JSON.parse(reply.body.toString()) as { token: string; expires_in: number }
+      expect(expires_in).toBe(300)
+      return { token }
+    }
+    const privately = `/v2/private/tool/manifests/${tool.manifest.digest}`
+    const openly = `/v2/public/tool/manifests/${open.manifest.digest}`
+    const [alices, bobs, nobodys] = [await ticket('alice'), await ticket('bob'), await ticket()]
+    const found = async (who: { token: string }) => statuses(world, who, ['/v2/', privately, openly])
+    expect(await found(alices)).toEqual({ '/v2/': 200, [privately]: 200, [openly]: 200 })
+    expect(await found(bobs)).toEqual({ '/v2/': 200, [privately]: 403, [openly]: 200 })
+    expect(await found(nobodys)).toEqual({ '/v2/': 200, [privately]: 401, [openly]: 200 })
+    const changed = { token: `${alices.token.slice(0, -6)}AAAAAA` }
+    expect(await found(changed)).toEqual({ '/v2/': 401, [privately]: 401, [openly]: 401 })
+
+    const wrong = { headers: { authorization: basic('alice', 'not-her-password') } }
+    expect((await ask(`${world.house.url}/token`, wrong)).status).toBe(401)
+    await until(async () => (await world.as({ token }, '/v2/')).status === 200)
+    expect((await ask(`${world.house.url}/token`, { headers: { authorization: basic('any', token) } })).status).toBe(200)
+    expect((await ask(`${world.house.url}/token`, { method: 'POST', body: 'grant_type=password' })).status).toBe(405)
+  })
+
+  test('a server that is all open, or all closed, hands out no tokens of that kind', async () => {
+    for (const access of [{}, { anonymous: 'none' }]) {
+      await using world = await createAccessWorld(access)
+      expect((await world.as('alice', '/token')).status).toBe(404)
+      expect((await world.as('alice', '/v2/')).status).toBe(200)
+    }
   })
 
   test('is in no list that others get', async () => {

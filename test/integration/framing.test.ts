@@ -2,7 +2,7 @@ import { connect } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { ask, askRaw } from '../kit/ask.ts'
 import { blob, KiB, MiB } from '../kit/blobs.ts'
-import { untilHeld } from '../kit/disk.ts'
+import { until, untilHeld } from '../kit/disk.ts'
 import { image } from '../kit/images.ts'
 import { expectNoLeaks } from '../kit/leaks.ts'
 import { createWorld, lab, type World } from '../kit/world.ts'
@@ -75,6 +75,34 @@ test('answers of every kind follow each other on one connection, each as long as
   for (const [at, [, what, , , body]] of requests.entries()) {
     if (body !== undefined) expect([what, answers[at]!.body === body]).toEqual([what, true])
   }
+})
+
+test('a CONNECT is never answered within another answer', async () => {
+  const large = blob(3 * MiB, 'before a CONNECT')
+  world.upstream.pushBlob('lab/tool', large)
+  const gate = world.upstream.hold({ path: large.digest, method: 'GET' })
+  gate.release(2 * MiB)
+  const { hostname, port } = new URL(world.house.url)
+  const socket = connect(Number(port), hostname)
+  socket.on('error', () => {})
+  const chunks: Buffer[] = []
+  socket.write(`GET ${path(`blobs/${large.digest}`)} HTTP/1.1\r\nHost: x\r\n\r\n`)
+  await new Promise<void>((go) => socket.on('data', (chunk: Buffer) => chunks.push(chunk) === 1 && go()))
+  socket.write('CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n')
+  await new Promise<void>((go) => socket.once('close', () => go()))
+  gate.open()
+  const wire = Buffer.concat(chunks).toString('latin1')
+  expect(large.bytes.toString('latin1').startsWith(wire.slice(wire.indexOf('\r\n\r\n') + 4))).toBe(true)
+  await untilHeld(world.house.storePath, large.digest)
+})
+
+test('a CONNECT behind other requests leaves none of them open', async () => {
+  const one = `GET ${path('manifests/v1')} HTTP/1.1\r\nHost: x\r\n\r\n`
+  for (let times = 0; times < 10; times++) {
+    const wire = await askRaw(world.house.host, `${one}${one}CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n`)
+    expect(wire).toMatch(/^$|^HTTP\/1\.1 (?:200|405) /)
+  }
+  await until(async () => (await world.house.metric('edge_requests_open')) === 0, 'nobody is being answered')
 })
 
 test('a client that goes while one answer waits behind another leaves nothing open', async () => {

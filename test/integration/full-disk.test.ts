@@ -1,4 +1,6 @@
 import { spawnSync } from 'node:child_process'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { ask, errorCodes } from '../kit/ask.ts'
 import { blob, json, KiB, MiB } from '../kit/blobs.ts'
@@ -7,6 +9,7 @@ import { createFakeUpstream } from '../kit/fake-upstream.ts'
 import { startHouseProcess } from '../kit/house-process.ts'
 import { describe as describeContent, image } from '../kit/images.ts'
 import { expectNoLeaks } from '../kit/leaks.ts'
+import { createFakeLibrary } from '../kit/library-upstream.ts'
 import { tempFolder } from '../kit/temp-folder.ts'
 import { createWorld, lab, urlsOf } from '../kit/world.ts'
 
@@ -88,5 +91,35 @@ describe.skipIf(!canLimit)('a disk that takes no more (prlimit of util-linux is 
     its.upstream.pushBlob('lab/tool', alone)
     expect(await ask(its.blob('lab/tool', alone.digest))).toMatchObject({ status: 200, sha256: alone.digest, end: 'clean' })
     expect(await wrongBlobsOn(its.house.storePath)).toEqual([])
+  })
+
+  test('nor, later, of a name that could be written down when what it is a name of could not', { timeout: 120_000 }, async () => {
+    await using library = await createFakeLibrary()
+    await using folder = await tempFolder()
+    const settings = {
+      upstreams: { lab: { kind: 'library', url: library.url, freshFor: '0s' } },
+      defaults: { library: 'lab' },
+      outbound: { allow: [library.files.host] },
+      storePath: folder.path,
+    }
+    const sizes = Array.from({ length: 60 }, (_, at) => 500 + at)
+    for (const size of sizes) library.push(`lab/tools/tool-${size}:v1`, blob(size, 'named').bytes)
+    async function pullAll(url: string): Promise<void> {
+      for (const size of sizes) {
+        const reply = await ask(`${url}/v1/imagefile/lab/tools/tool-${size}:v1`)
+        expect(reply).toMatchObject({ status: 200, end: 'clean', sha256: blob(size, 'named').digest })
+      }
+    }
+    {
+      await using house = await startHouseProcess({ ...settings, under: ['prlimit', `--fsize=${100 * KiB}:`] })
+      await pullAll(house.url)
+      expect(house.output()).toContain('records.db') // it did run full
+      expect(spawnSync('prlimit', ['--pid', String(house.pid), '--fsize=unlimited:']).status).toBe(0)
+      await pullAll(house.url) // it is asked whether the names still mean the same, and that is written down
+      await house.kill('SIGKILL')
+    }
+    await rm(join(folder.path, 'blobs'), { recursive: true }) // as if they had been evicted
+    await using house = await startHouseProcess(settings)
+    await pullAll(house.url)
   })
 })

@@ -276,6 +276,21 @@ describe('a client that may have so many bytes a second', () => {
   })
 })
 
+describe('all clients together', () => {
+  test('get no more bytes a second than they may, and none is passed over', async () => {
+    await using world = await limited({ bytesPerSecond: '4MiB' }, { trustedProxies: ['127.0.0.1'] })
+    const layer = blob(2 * MiB, 'all together')
+    world.upstream.pushBlob('lab/tool', layer)
+    const url = world.blob('lab/tool', layer.digest)
+    const as = (client: string) => ({ headers: { 'x-forwarded-for': client } })
+    await askHashed(url, as('10.0.0.9')) // it is here
+    const startedAt = performance.now()
+    const replies = await Promise.all(['10.0.0.1', '10.0.0.2', '10.0.0.3'].map((client) => askHashed(url, as(client))))
+    for (const reply of replies) expect(reply).toMatchObject({ status: 200, end: 'clean', sha256: layer.digest })
+    expect(performance.now() - startedAt, 'for the three MiB that are neither sent ahead nor owed').toBeGreaterThan(700)
+  })
+})
+
 describe('a proxy in front', () => {
   test('is believed who the client is if the settings trust it, and nobody else is', async () => {
     const log = createRecordedLog()

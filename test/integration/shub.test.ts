@@ -5,6 +5,7 @@ import { createCanary } from '../kit/canary.ts'
 import { blobsOn, spoolsOn, until, untilHeld, wrongBlobsOn } from '../kit/disk.ts'
 import { createHandClock } from '../kit/hand-clock.ts'
 import type { House } from '../kit/house.ts'
+import { createHurriedClock } from '../kit/hurried-clock.ts'
 import { expectNoLeaks } from '../kit/leaks.ts'
 import { createLoggedShubWorld, createShubWorld, type Manifest, manifestOf, pull, type ShubWorld } from '../kit/shub-world.ts'
 
@@ -412,7 +413,7 @@ describe('what a client asks that searches', () => {
     ['has no search', { search: false }, async () => {}],
     ['is gone', {}, (world: ShubWorld) => world.shub.refuse()],
   ])('is answered from what is held where the registry %s', async (_, options, before) => {
-    await using world = await createShubWorld({ shub: options })
+    await using world = await createShubWorld({ shub: options, clock: createHurriedClock(20) })
     world.shub.push('Lab/tool:v1', small)
     world.shub.push('Lab/absent:v1', large)
     await pulled(world, 'Lab/tool:v1')

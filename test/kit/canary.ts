@@ -1,5 +1,5 @@
 import { createServer } from 'node:net'
-import { listenOnFreePort } from './ports.ts'
+import { listenOn, listenOnFreePort } from './ports.ts'
 
 /** A listener on loopback that nobody should come to. Whoever does is counted and gets nothing. */
 export interface Canary extends AsyncDisposable {
@@ -8,13 +8,14 @@ export interface Canary extends AsyncDisposable {
   readonly connections: number
 }
 
-export async function createCanary(address = '127.0.0.1'): Promise<Canary> {
+export async function createCanary(address = '127.0.0.1', wanted?: number): Promise<Canary> {
   let connections = 0
   const server = createServer((socket) => {
     connections++
     socket.destroy()
   })
-  const port = await listenOnFreePort(server, address)
+  const port = wanted ?? (await listenOnFreePort(server, address))
+  if (wanted !== undefined && !(await listenOn(server, wanted, address))) throw new Error(`port ${wanted} is taken`)
   return {
     port,
     host: `${address}:${port}`,

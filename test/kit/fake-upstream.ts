@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
+import { type Allowance, type AllowanceOptions, createAllowance } from './upstream/allowance.ts'
 import { type Answer, type Exchange, errorAnswer, send } from './upstream/answer.ts'
 import { type AuthOptions, createGatekeeper, type Issued } from './upstream/auth.ts'
 import { type Cdn, createCdn, type RedirectOptions } from './upstream/cdn.ts'
@@ -7,7 +8,7 @@ import { createLatch, type Gate, type Latch } from './upstream/gates.ts'
 import { type ListenOptions, listen } from './upstream/listener.ts'
 import { type ListOptions, referrerList, tagList } from './upstream/lists.ts'
 import { createRecords, type RecordedRequest } from './upstream/record.ts'
-import { createRules, type Fault, type Place, type Rule, type Where } from './upstream/rules.ts'
+import { createRules, type Deal, type Fault, type Place, type Rule, type Where } from './upstream/rules.ts'
 import { createShelves, type Shelves } from './upstream/shelves.ts'
 
 export interface FakeUpstreamOptions extends ListOptions, ListenOptions {
@@ -16,6 +17,8 @@ export interface FakeUpstreamOptions extends ListOptions, ListenOptions {
   readonly ranges?: boolean // true unless said; false: blobs are always sent whole
   readonly etags?: 'digest' | 'weak' | 'none' // of blobs; `digest` unless said
   readonly digestHeader?: boolean // Docker-Content-Digest; true unless said
+  readonly deal?: Deal
+  readonly allowance?: AllowanceOptions // how many pulls it allows; any number, and not a word of it, unless said
   readonly basePath?: string // what stands before /v2/, as with Artifactory
 }
 
@@ -26,6 +29,7 @@ export interface FakeUpstream
   readonly url: string // with the base path, without /v2
   readonly host: string // with port
   readonly cdn: Pick<Cdn, 'expireUrls' | 'sawAuthorization'> & { readonly url: string; readonly host: string }
+  readonly allowance: Allowance | undefined
   readonly requests: readonly RecordedRequest[]
   readonly tokens: readonly Issued[]
   expireTokens(): void
@@ -60,6 +64,7 @@ export async function createFakeUpstream(options: FakeUpstreamOptions = {}): Pro
   }
   const cdn = createCdn({ shelves, options: options.redirect ?? {}, base: () => cdnUrl, etag })
   const gatekeeper = createGatekeeper(options.auth, () => url)
+  const allowance = options.allowance && createAllowance(options.allowance)
   const { basePath = '' } = options
   const scheme = options.tls ? 'https' : 'http'
 
@@ -69,7 +74,7 @@ export async function createFakeUpstream(options: FakeUpstreamOptions = {}): Pro
       request,
       response,
       record,
-      fault: faults.take(request, record.path, on) ?? {},
+      fault: faults.take(request, record.path, on) ?? options.deal?.(record) ?? {},
       latch: latches.take(request, record.path, on),
     }
     await send(answer, told)
@@ -105,7 +110,8 @@ export async function createFakeUpstream(options: FakeUpstreamOptions = {}): Pro
     const place = { origin, basePath }
     if (what === 'tags') return tagList(shelves, repository, query, options, place)
     if (what === 'referrers') return referrerList(shelves, repository, last, query, options, place)
-    return content(what as 'blobs' | 'manifests', repository, last)
+    const answer = () => content(what as 'blobs' | 'manifests', repository, last)
+    return allowance && what === 'manifests' ? allowance.count(request.method, answer) : answer()
   }
 
   const registry = await listen(async (request, response) => {
@@ -152,6 +158,7 @@ export async function createFakeUpstream(options: FakeUpstreamOptions = {}): Pro
         return cdn.sawAuthorization
       },
     },
+    allowance,
     requests: records.requests,
     tokens: gatekeeper.issued,
     expireTokens: gatekeeper.expireTokens,

@@ -1,7 +1,7 @@
 import { digestOfBytes } from './blobs.ts'
 import type { Answer } from './upstream/answer.ts'
 import { createFakeWeb, type FakeWeb, page, type WebRequest } from './upstream/fake-web.ts'
-import type { Place } from './upstream/rules.ts'
+import type { Deal, Place } from './upstream/rules.ts'
 
 export interface FakeFileOptions {
   readonly etag?: string | undefined // by its bytes unless said
@@ -31,7 +31,7 @@ interface FakeFile extends FakeFileOptions {
 const bases: Readonly<Record<string, string>> = { registry: '/pub/', cdn: '/copy/' }
 const firstDate = 'Sat, 01 Nov 2025 10:00:00 GMT'
 
-export async function createFakeFiles(): Promise<FakeFiles> {
+export async function createFakeFiles(deal?: Deal): Promise<FakeFiles> {
   const files = new Map<string, FakeFile>()
 
   function answer({ on, path, headers }: WebRequest): Answer {
@@ -53,7 +53,7 @@ export async function createFakeFiles(): Promise<FakeFiles> {
     return { status: 200, headers: told, bytes: file.bytes, ranged: true }
   }
 
-  const web = await createFakeWeb(answer)
+  const web = await createFakeWeb(answer, deal)
   const requestsOf = (on: Place) => web.requests.filter((request) => request.on === on)
 
   return {

@@ -10,8 +10,11 @@ import { type HouseSettings, writeSettings } from './settings.ts'
 /** A house as an operator runs it: a process of its own. */
 export interface HouseProcess extends Running {
   readonly pid: number
+  readonly settingsFile: string
   /** All it has written to standard output and standard error. */
   output(): string
+  /** Settles with the exit code once it is gone, whoever ended it; undefined when a signal did. */
+  readonly ended: Promise<number | undefined>
   /** Sends the signal and settles with the exit code once it is gone; undefined when the signal ended it. */
   kill(signal: 'SIGKILL' | 'SIGTERM' | 'SIGINT'): Promise<number | undefined>
   /** Writes these settings, or that text, and tells it to read them. */
@@ -27,13 +30,20 @@ const endsWithinMs = 15_000
 export interface ProcessSettings extends HouseSettings {
   /** Words put before the command, such as `prlimit --fsize=…`. */
   readonly under?: readonly string[]
+  readonly args?: readonly string[] // further ones of `serve`
+  readonly port?: number // where `more` says where it listens: that of the first listener, which is a plain one
 }
 
 /** Rejects with what it printed when it ends before it is ready. */
-export async function startHouseProcess({ under = [], ...settings }: ProcessSettings): Promise<HouseProcess> {
-  const port = await deadPort()
+export async function startHouseProcess({
+  under = [],
+  args = [],
+  port: wanted,
+  ...settings
+}: ProcessSettings): Promise<HouseProcess> {
+  const port = wanted ?? (await deadPort())
   const written = await writeSettings(settings, port)
-  const [program, ...words] = [...under, process.execPath, main, 'serve', '--config', written.file]
+  const [program, ...words] = [...under, process.execPath, main, 'serve', '--config', written.file, ...args]
   const child = spawn(program!, words, { env: environment(settings.env), stdio: ['ignore', 'pipe', 'pipe'] })
   const printed: Buffer[] = []
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => printed.push(chunk))
@@ -72,11 +82,13 @@ export async function startHouseProcess({ under = [], ...settings }: ProcessSett
   }
   return {
     pid: child.pid!,
+    settingsFile: written.file,
     url,
     host: new URL(url).host,
     storePath: written.storePath,
     metric: (name, labels) => readMetric(url, name, labels),
     output,
+    ended: gone,
     kill,
     async reload(next) {
       await (typeof next === 'string' ? writeFile(written.file, next) : written.rewrite(next))

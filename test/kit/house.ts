@@ -32,7 +32,8 @@ export async function startHouse(settings: HouseSettings, clock?: Clock, told?: 
   const written = await writeSettings({ ...settings, more: { drainTimeout: '1s', ...settings.more } }, 0)
   const config = loadConfig(written.file, { ...settings.env })
   const log = createLogger({ level: process.env.FOREBAY_TEST_LOG === undefined ? 'silent' : 'debug', fd: 2 })
-  const server = await startServer(config, { log: told ?? log, version: '0.0.0-test', clock }).catch(async (error) => {
+  const workers = Number(process.env.TEST_WORKERS ?? 0)
+  const server = await startServer(config, { log: told ?? log, version: '0.0.0-test', clock, workers }).catch(async (error) => {
     await written.remove()
     throw error
   })

@@ -86,9 +86,9 @@ export function artifact(options: ImageOptions & { readonly artifactType: string
   return manifestOf(ociManifest, content(Buffer.from('{}'), 'application/vnd.oci.empty.v1+json'), parts, options)
 }
 
-/** What `apptainer push oras://` makes: one SIF file as the only layer. */
-export function sif(size: number, seed = 'sif'): Image {
-  const file = blob(size, seed, sifLayer)
+/** What `apptainer push oras://` makes: one SIF file, or so many bytes of none, as the only layer. */
+export function sif(bytes: number | Buffer, seed = 'sif'): Image {
+  const file = typeof bytes === 'number' ? blob(bytes, seed, sifLayer) : content(bytes, sifLayer)
   const annotated = { 'org.opencontainers.image.title': `${seed}.sif` }
   return manifestOf(ociManifest, json({}, sifConfig), [file], {}, annotated)
 }

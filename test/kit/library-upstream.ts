@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Answer } from './upstream/answer.ts'
 import { createFakeWeb, type FakeWeb, jsonAnswer, page, redirectTo, type WebRequest } from './upstream/fake-web.ts'
+import type { Deal } from './upstream/rules.ts'
 
 export type LibraryKind = 'sylabs' | 'sregistry' | 'hinkskalle'
 
@@ -34,6 +35,7 @@ export interface FakeLibraryOptions {
   readonly redirect?: 302 | 303 | 307 | 'none'
   readonly token?: string // nothing is told without it
   readonly basePath?: string
+  readonly deal?: Deal
   readonly ranges?: boolean // true unless said
   /** Of the remote endpoint, where it has one. */
   readonly keyserver?: () => string
@@ -128,7 +130,7 @@ export async function createFakeLibrary(options: FakeLibraryOptions = {}): Promi
     return image ? { status: 200, headers: {}, bytes: image.bytes, ranged: options.ranges !== false } : page(404, 'NoSuchKey')
   }
 
-  const web = await createFakeWeb((request) => (request.on === 'cdn' ? store(request) : library(request)))
+  const web = await createFakeWeb((request) => (request.on === 'cdn' ? store(request) : library(request)), options.deal)
 
   return {
     ...web,

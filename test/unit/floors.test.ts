@@ -15,6 +15,7 @@ const floors: Readonly<Record<string, number>> = {
   transfer: 3,
   catalog: 4,
   edge: 5,
+  workers: 5,
   cli: 5,
   boot: 6,
 }

@@ -14,6 +14,8 @@ export interface BearerOptions {
   readonly anonymous?: boolean // true unless said: tokens without credentials
   /** Repositories that only known users may read. */
   readonly isPrivate?: (repository: string) => boolean
+  /** Who may read it now; a token is for what its user may read when it is given out. Everybody may everything unless said. */
+  readonly mayPull?: (user: string | undefined, repository: string) => boolean
   readonly service?: string | undefined // undefined given: none is named
   readonly scope?: string // the challenge's scope; unless said `repository:<name>:pull`
   readonly expiresIn?: number | 'unsaid' // seconds
@@ -85,10 +87,12 @@ export function createGatekeeper(options: AuthOptions | undefined, own: () => st
     if (user === undefined && bearer.anonymous === false) return refuse('Basic realm="token"')
     const seconds = bearer.expiresIn ?? 300
     const lifeMs = (seconds === 'unsaid' ? 60 : seconds) * 1000
+    const mayPull = (scope: string) => bearer.mayPull?.(user, /^repository:(.+):pull$/.exec(scope)?.[1] ?? '') ?? true
+    const scopes = form.getAll('scope').flatMap((scope) => scope.split(' '))
     const one: Issued = {
       token: randomBytes(24).toString('base64url'),
       user,
-      scope: form.getAll('scope').join(' '),
+      scope: scopes.filter(mayPull).join(' '),
       expiresAt: Date.now() + lifeMs,
       isRevoked: false,
     }

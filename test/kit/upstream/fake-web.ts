@@ -3,7 +3,7 @@ import { type Answer, send } from './answer.ts'
 import { createLatch, type Gate, type Latch } from './gates.ts'
 import { type Listener, listen } from './listener.ts'
 import { createRecords, type RecordedRequest } from './record.ts'
-import { createRules, type Fault, type Place, type Rule, type Where } from './rules.ts'
+import { createRules, type Deal, type Fault, type Place, type Rule, type Where } from './rules.ts'
 
 export interface WebRequest {
   readonly on: Place
@@ -34,7 +34,7 @@ export interface FakeWeb extends AsyncDisposable {
   reopen(): Promise<void>
 }
 
-export async function createFakeWeb(answer: (request: WebRequest) => Answer): Promise<FakeWeb> {
+export async function createFakeWeb(answer: (request: WebRequest) => Answer, deal?: Deal): Promise<FakeWeb> {
   const records = createRecords()
   const faults = createRules<Fault>()
   const latches = createRules<Latch>()
@@ -47,7 +47,7 @@ export async function createFakeWeb(answer: (request: WebRequest) => Answer): Pr
         request,
         response,
         record,
-        fault: faults.take(request, path, on) ?? {},
+        fault: faults.take(request, path, on) ?? deal?.(record) ?? {},
         latch: latches.take(request, path, on),
       })
     })

@@ -41,6 +41,14 @@ export interface Fault {
   readonly afterwards?: () => void
 }
 
+/** What to do wrong with a request that no rule means; asked once for each. */
+export type Deal = (asked: {
+  readonly on: Place
+  readonly method: string
+  readonly path: string
+  readonly headers: IncomingMessage['headers']
+}) => Fault | undefined
+
 export interface Rule<What> {
   readonly where: Where
   readonly what: What
