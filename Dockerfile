@@ -4,7 +4,7 @@ WORKDIR /src
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
 COPY . .
-RUN npm run check && npm run build && npm prune --omit=dev --omit=optional
+RUN npm run check && npm run build && npm prune --omit=dev --omit=optional && rm -rf node_modules/.cache
 
 # Run: as an unprivileged user; everything that is kept lies in /data, and nothing else is written to. No shell is needed.
 FROM node:24-bookworm-slim
