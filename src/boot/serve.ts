@@ -28,7 +28,10 @@ export async function serve(config: Config, version: string, { reread, workers }
   const hadTerminal = isatty(terminal)
   const stop = nextSignal()
   let { level } = config.log
-  let reload = async () => {} // what a start reads is new enough
+  let isWanted = false
+  let reload = async () => {
+    isWanted = true // once it has started: what that has read may be old by then
+  }
   let hasHungUp = false // a terminal says it to its programs more than once
   process.on('SIGHUP', () => {
     if (hasHungUp) return
@@ -61,6 +64,7 @@ export async function serve(config: Config, version: string, { reread, workers }
       await supervisor.ready(status)
     }
 
+    if (isWanted) await reload()
     await supervisor.ready(status)
     supervisor.watch(async (patienceMs) =>
       (await Promise.all([answersHealthy(commandSocket(config), patienceMs), server.isWell(patienceMs)])).every(Boolean),

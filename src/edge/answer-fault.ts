@@ -82,6 +82,8 @@ const notFound: Readonly<Record<Route, OciCode>> = {
   other: 'UNSUPPORTED',
 }
 
+const littleBody = 256 * 1024 // bytes
+
 // What is of interest to the operator only: paths, and what went wrong inside.
 const hidden: ReadonlySet<FaultCode> = new Set(['disk-full', 'disk-failed', 'store-locked', 'config-invalid', 'internal'])
 
@@ -109,7 +111,8 @@ export function answerFault(exchange: Exchange, error: unknown): Fault {
     ...ownFields(fault),
     ...documentField(exchange, status),
   ]
-  if (exchange.isLast || hasBody(incoming.headers)) fields.push('Connection', 'close') // what it still sends is not read
+  // Clients that still send hear nothing of an answer after which nobody reads.
+  if (exchange.isLast || !hasLittle(incoming.headers)) fields.push('Connection', 'close')
   outgoing.writeHead(status, fields)
   outgoing.end(exchange.isHead ? undefined : body)
   return fault
@@ -153,6 +156,7 @@ function retryAfter(ms: FaultDetails['overloaded']['retryAfterMs']): Fields {
   return ['Retry-After', String(Math.max(1, Math.ceil(ms / 1000)))]
 }
 
-function hasBody(headers: Exchange['incoming']['headers']): boolean {
-  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+/** Of a body: what is not so little is not read. */
+function hasLittle(headers: Exchange['incoming']['headers']): boolean {
+  return headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) <= littleBody
 }

@@ -181,3 +181,14 @@ test('what a manifest and a blob say of themselves: digests, lengths, and that t
     }
   }
 })
+
+test('a body that nobody wants is read where it is little, so that its sender hears the answer, and what it asks next', async () => {
+  await using world = await createWorld()
+  const { host } = world.house
+  const post = (bytes: number) =>
+    `POST /pks/add HTTP/1.1\r\nHost: ${host}\r\nContent-Length: ${bytes}\r\n\r\n${'x'.repeat(bytes)}`
+  const next = `GET /readyz HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`
+  const statuses = async (text: string) => (await askRaw(host, text)).match(/HTTP\/1\.1 \d+/g)
+  expect(await statuses(post(100_000) + next)).toEqual(['HTTP/1.1 405', 'HTTP/1.1 200'])
+  expect(await statuses(post(300_000) + next).catch(() => ['HTTP/1.1 405'])).toEqual(['HTTP/1.1 405'])
+})
