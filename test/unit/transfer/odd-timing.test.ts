@@ -125,8 +125,9 @@ describe('a fill', () => {
       }),
     )
     const first = fill(bytes.length)
-    await first.follow()[Symbol.asyncDispose]()
+    const reader = first.follow()
     await writing.promise
+    await reader[Symbol.asyncDispose]()
     await expect.poll(() => transfer.running(digestOfBytes(bytes))).toBeUndefined() // it has been told to end, and cannot yet
     const second = collect(fill(bytes.length).follow(), 0, MiB)
     written.resolve()
