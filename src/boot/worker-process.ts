@@ -62,7 +62,8 @@ export function startWorkerProcess({ house, promises, metrics, log }: WorkerProc
     send: (message: Serializable) => void (child.connected && child.send(message, () => {})),
     receive: (take: (message: unknown) => void) => void child.on('message', take),
   }
-  const channel = createChannel(port, answers, () => {
+  const failed = (error: unknown) => log.error('worker.told', { pid: child.pid, error })
+  const channel = createChannel(port, answers, failed, () => {
     const news = service.news()
     if (told && isSame(told, news)) return undefined
     told = news

@@ -53,6 +53,7 @@ function main(): void {
         }),
     },
     answers,
+    (error) => process.emitWarning(error as Error),
   )
 }
 

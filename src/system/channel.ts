@@ -38,7 +38,13 @@ type Message =
 /** What the other end is to be told before whatever is sent now, if anything is new. */
 export type News = () => readonly [name: string, ...args: readonly unknown[]] | undefined
 
-export function createChannel(port: Port, answers: Answers, news: News = () => undefined): Channel {
+/** `failed` hears of what was told to this end and could not be taken: nobody else would. */
+export function createChannel(
+  port: Port,
+  answers: Answers,
+  failed: (error: unknown) => void,
+  news: News = () => undefined,
+): Channel {
   const waiting = new Map<number, Waiting>()
   const asked = new Map<number, AbortController>()
   let gathered: Message[] = []
@@ -71,6 +77,14 @@ export function createChannel(port: Port, answers: Answers, news: News = () => u
     }
   }
 
+  async function hear(name: string, args: readonly unknown[]): Promise<void> {
+    try {
+      await demand(name)(args, unheard)
+    } catch (error) {
+      failed(error)
+    }
+  }
+
   function demand(name: string): Answers[string] {
     if (!Object.hasOwn(answers, name)) throw new Fault('internal', { what: `${name}, which the other process has not` })
     return answers[name]!
@@ -84,7 +98,7 @@ export function createChannel(port: Port, answers: Answers, news: News = () => u
 
   const take = {
     call: (id: number, name: string, args: unknown) => void answer(id, name, unpack(args) as unknown[]),
-    tell: (name: string, args: unknown) => void demand(name)(unpack(args) as unknown[], unheard),
+    tell: (name: string, args: unknown) => void hear(name, unpack(args) as unknown[]),
     answer: (id: number, value: unknown) => settle(id, (one) => one.resolve(unpack(value))),
     fault: (id: number, fault: unknown) => settle(id, (one) => one.reject(unpackFault(fault))),
     cancel: (id: number) => asked.get(id)?.abort(new Fault('cancelled', { what: 'what another process asked for' })),

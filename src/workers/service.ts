@@ -153,7 +153,7 @@ export function createService({ house }: ServiceDeps): Service {
     },
     async close() {
       isClosed = true
-      await Promise.all([...open.keys()].map(release))
+      await Promise.allSettled([...open.keys()].map(release)) // who asked is gone, and has no use for why one could not be
     },
   }
 }

@@ -6,6 +6,7 @@ export interface Line {
   readonly near: Channel
   readonly far: Channel
   readonly sent: { near: number; far: number } // messages
+  readonly failed: readonly unknown[] // at either end
 }
 
 export function createLine(near: Answers, far: Answers, farNews?: News): Line {
@@ -21,5 +22,12 @@ export function createLine(near: Answers, far: Answers, farNews?: News): Line {
       takers[own] = take
     },
   })
-  return { near: createChannel(port('near', 'far'), near), far: createChannel(port('far', 'near'), far, farNews), sent }
+  const failed: unknown[] = []
+  const note = (error: unknown) => void failed.push(error)
+  return {
+    near: createChannel(port('near', 'far'), near, note),
+    far: createChannel(port('far', 'near'), far, note, farNews),
+    sent,
+    failed,
+  }
 }

@@ -81,6 +81,14 @@ describe('a channel', () => {
     expect(heard).toEqual(['news 1', 'a', 'news 2'])
   })
 
+  test('is not broken by what is told and cannot be taken, and somebody hears of that', async () => {
+    const { near, failed } = createLine({}, { hear: () => Promise.reject(new TypeError('odd')), echo: ([one]) => one })
+    near.tell('hear')
+    near.tell('nothing of that name')
+    expect(await near.call('echo', [1])).toBe(1)
+    expect(new Set(failed.map((error) => (error as Error).name))).toEqual(new Set(['TypeError', 'Fault']))
+  })
+
   test('whose other end is gone lets nobody wait', async () => {
     let aborted = false
     const { near, far } = createLine(

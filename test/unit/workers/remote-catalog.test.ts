@@ -161,6 +161,17 @@ describe('what another process has open', () => {
     expect([house.uses, house.disposed]).toEqual([0, 1])
   })
 
+  test('is let go of to the last, though one of it cannot be', async () => {
+    const broken = lying()
+    broken[Symbol.asyncDispose] = () => Promise.reject(new Fault('disk-failed', { path, why: 'EIO' }))
+    house.opened = () => opened('disk', broken)
+    await open()
+    house.opened = () => opened('disk', lying())
+    await open()
+    await service.close()
+    expect([house.uses, house.disposed]).toEqual([0, 2])
+  })
+
   test('is let go of when whoever asked has left meanwhile', async () => {
     const control = new AbortController()
     house.opened = () => {
