@@ -10,7 +10,10 @@ export interface Acceptor {
 
 /** Nothing is read of what `take` is given. @throws Fault 'listen-failed' */
 export async function accept(address: Address, isTls: boolean, take: (socket: Socket) => void): Promise<Acceptor> {
-  const server = createServer({ pauseOnConnect: true, noDelay: true }, take)
+  const server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => {
+    socket.on('error', () => {}) // whoever serves it hears of that
+    take(socket)
+  })
   await start(server, address)
   return {
     url: urlOf(server, address, isTls ? 'https' : 'http'),
