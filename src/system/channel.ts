@@ -62,7 +62,25 @@ export function createChannel(
     const [name, ...args] = news() ?? []
     const messages: Message[] = name === undefined ? gathered : [['tell', name, pack(args)], ...gathered]
     gathered = []
-    if (messages.length > 0) port.send(messages as unknown as Serializable)
+    if (messages.length > 0) send(messages)
+  }
+
+  /** What is no data, and cannot be sent, takes nothing with it that was said in the same turn. */
+  function send(messages: readonly Message[]): void {
+    try {
+      port.send(messages as unknown as Serializable)
+    } catch (error) {
+      if (messages.length === 1) unsent(messages[0]!, error)
+      else for (const message of messages) send([message])
+    }
+  }
+
+  /** Whoever waits for it is not left waiting. */
+  function unsent([kind, id]: Message, error: unknown): void {
+    const fault = new Fault('internal', { what: `${kind} that cannot be sent` }, { cause: error })
+    if (kind === 'call') settle(id, (one) => one.reject(fault))
+    else failed(fault)
+    if (kind === 'answer') send([['fault', id, packFault(fault)]])
   }
 
   async function answer(id: number, name: string, args: readonly unknown[]): Promise<void> {
@@ -104,6 +122,7 @@ export function createChannel(
     cancel: (id: number) => asked.get(id)?.abort(new Fault('cancelled', { what: 'what another process asked for' })),
   }
   port.receive((messages) => {
+    if (closed !== undefined) return // said before it was gone, and heard after
     for (const [kind, ...rest] of messages as readonly Message[]) (take[kind] as (...parts: readonly unknown[]) => void)(...rest)
   })
 
@@ -111,10 +130,11 @@ export function createChannel(
     async call(name, args, signal) {
       signal?.throwIfAborted()
       if (closed !== undefined) throw new Fault('internal', { what: closed })
+      const packed = pack(args)
       const id = ++lastId
       const one = Promise.withResolvers<unknown>()
       waiting.set(id, one)
-      post(['call', id, name, pack(args)])
+      post(['call', id, name, packed])
       const cancel = () => post(['cancel', id])
       signal?.addEventListener('abort', cancel, { once: true })
       try {
@@ -157,14 +177,18 @@ function unpack(value: unknown): unknown {
 interface PackedFault {
   readonly code: FaultCode
   readonly details: unknown
-  readonly cause: string | undefined
+  readonly cause: { readonly message: string; readonly stack?: string; readonly code?: string } | undefined
 }
 
 function packFault({ code, details, cause }: Fault): PackedFault {
-  return { code, details, cause: cause instanceof Error ? (cause.stack ?? cause.message) : undefined }
+  if (!(cause instanceof Error)) return { code, details, cause: undefined }
+  const { message, stack } = cause
+  const ofCause = 'code' in cause && typeof cause.code === 'string' ? { code: cause.code } : {}
+  return { code, details, cause: { message, stack, ...ofCause } }
 }
 
 function unpackFault(packed: unknown): Fault {
   const { code, details, cause } = packed as PackedFault
-  return new Fault(code, details as FaultDetails[FaultCode], cause === undefined ? undefined : { cause: new Error(cause) })
+  const options = cause && { cause: Object.assign(new Error(cause.message), cause) }
+  return new Fault(code, details as FaultDetails[FaultCode], options)
 }

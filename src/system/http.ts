@@ -47,7 +47,7 @@ export interface Http {
    * @throws Fault 'upstream-unreachable', 'upstream-timeout', 'upstream-invalid' (redirects), 'outbound-blocked'
    */
   request(request: HttpRequest): Promise<HttpResponse>
-  /** May a URL that somebody else named be asked: https, or a place of the settings? What its name resolves to is checked besides. */
+  /** May a URL that somebody else named be asked: https, or a place of the settings, and not this server? What its name resolves to is checked besides. */
   mayLearn(url: URL): boolean
   close(): Promise<void>
 }

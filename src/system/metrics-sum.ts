@@ -1,3 +1,10 @@
+/** What was counted, which stays true when whoever counted it is gone: all but what is only so now. */
+export function countedIn(text: string): string {
+  return familiesOf(text)
+    .filter((family) => !/^# TYPE \S+ gauge$/m.test(family))
+    .join('')
+}
+
 /**
  * What several processes count, together: the same series of each added up, whatever it is. All are in the text format that
  * `Metrics` gives; what a family is, is told by the first that has it.
@@ -5,7 +12,7 @@
 export function sumMetrics(texts: readonly string[]): string {
   const families = new Map<string, { readonly head: string; readonly series: Map<string, number> }>()
   for (const text of texts.filter(Boolean)) {
-    for (const family of text.split(/^(?=# HELP )/m)) {
+    for (const family of familiesOf(text)) {
       const [help = '', type = '', ...lines] = family.split('\n')
       const known = families.get(help) ?? { head: `${help}\n${type}\n`, series: new Map<string, number>() }
       families.set(help, known)
@@ -19,4 +26,8 @@ export function sumMetrics(texts: readonly string[]): string {
   const print = ({ head, series }: { head: string; series: ReadonlyMap<string, number> }) =>
     head + [...series].map(([name, value]) => `${name} ${value}\n`).join('')
   return [...families.values()].map(print).join('')
+}
+
+function familiesOf(text: string): readonly string[] {
+  return text.split(/^(?=# HELP )/m)
 }

@@ -10,10 +10,15 @@ export function createNetworks(entries: readonly string[]): (address: string) =>
     else list.addSubnet(address, Number(bits), family)
   }
   return (address) => {
-    const plain = address.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '')
+    const plain = plainAddress(address)
     const version = isIP(plain)
-    return version !== 0 && list.check(plain, version === 6 ? 'ipv6' : 'ipv4')
+    return entries.length > 0 && version !== 0 && list.check(plain, version === 6 ? 'ipv6' : 'ipv4')
   }
+}
+
+/** An IPv4 address as such, also where it came to a socket that speaks IPv6. */
+export function plainAddress(address: string): string {
+  return address.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '')
 }
 
 /** Whoever has one IPv6 address has all of its /64. */

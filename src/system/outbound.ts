@@ -5,7 +5,7 @@ import { redactUrl } from './redact.ts'
 
 /** Decides what may be dialled: public addresses, what the settings name, and nothing else. */
 export interface Outbound {
-  /** Before a connection: the scheme, and literal addresses, which no lookup is made for. @throws Fault 'outbound-blocked' */
+  /** Before a connection: the scheme, ourselves, and literal addresses, which no lookup is made for. @throws Fault 'outbound-blocked' */
   check(url: URL): void
   /** What `check` throws, if it does. */
   refusalOf(url: URL): Fault<'outbound-blocked'> | undefined
@@ -18,6 +18,8 @@ export interface Outbound {
 export interface OutboundSettings {
   readonly origins: readonly URL[] // of upstreams: allowed by being configured
   readonly allow: readonly string[] // host:port or CIDR
+  /** Would a question there come back to this very server? */
+  readonly isOwn?: (url: URL) => boolean
 }
 
 // Not for the public network. @see IANA special-purpose address registries (RFC 6890)
@@ -40,7 +42,7 @@ const privateSubnets: readonly (readonly [string, number, 'ipv4' | 'ipv6'])[] = 
   ['ff00::', 8, 'ipv6'],
 ]
 
-export function createOutbound({ origins, allow }: OutboundSettings): Outbound {
+export function createOutbound({ origins, allow, isOwn = () => false }: OutboundSettings): Outbound {
   const blocked = new BlockList()
   for (const [address, prefix, family] of privateSubnets) blocked.addSubnet(address, prefix, family)
   const allowed = new BlockList()
@@ -66,6 +68,7 @@ export function createOutbound({ origins, allow }: OutboundSettings): Outbound {
   function refusalOf(url: URL): Fault<'outbound-blocked'> | undefined {
     if (url.protocol !== 'https:' && url.protocol !== 'http:')
       return new Fault('outbound-blocked', { url: redactUrl(url), why: `"${url.protocol}" is neither http nor https` })
+    if (isOwn(url)) return new Fault('outbound-blocked', { url: redactUrl(url), why: 'it is this server itself' })
     const host = bare(url.hostname)
     return isIP(host) !== 0 && !places.has(placeOf(url)) && isRefused(host) ? refusal(url, host) : undefined
   }

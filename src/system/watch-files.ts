@@ -10,13 +10,18 @@ export interface WatchFilesDeps {
 
 /**
  * Looks now and then rather than being told: that also sees files that are renamed over, links that lead elsewhere, and
- * what another machine writes. The returned function stops it.
+ * what another machine writes. Settles once it has looked for the first time: whoever reads them after that misses no change.
+ * The returned function stops it.
  */
-export function watchFiles(paths: readonly string[], { clock, everyMs, changed }: WatchFilesDeps): () => Promise<void> {
+export async function watchFiles(
+  paths: readonly string[],
+  { clock, everyMs, changed }: WatchFilesDeps,
+): Promise<() => Promise<void>> {
   const control = new AbortController()
+  const first = await stampOf(paths)
 
   async function watch(): Promise<void> {
-    let known = await stampOf(paths)
+    let known = first
     let last = known
     for (;;) {
       await clock.sleep(everyMs, control.signal)

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { parseChallenges } from '../../../src/formats/auth-challenge.ts'
+import { workTime } from '../../kit/work-time.ts'
 
 const read = (...fields: string[]) =>
   parseChallenges(fields).map(({ scheme, parameters }) => ({ scheme, ...Object.fromEntries(parameters) }))
@@ -87,9 +88,8 @@ describe('a challenge', () => {
     '64 KiB of %j take no time to speak of',
     (piece) => {
       const field = `Bearer ${piece.repeat(65_536 / piece.length)}`
-      const startedAt = performance.now()
-      parseChallenges([field, `Bearer realm="${piece.repeat(10_000)}`])
-      expect(performance.now() - startedAt).toBeLessThan(1_000)
+      const unended = `Bearer realm="${piece.repeat(10_000)}`
+      expect(workTime(() => parseChallenges([field, unended]))).toBeLessThan(1_000)
     },
   )
 })

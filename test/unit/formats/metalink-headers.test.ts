@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { parseLinks, printDescribedByLink, printDuplicateLink } from '../../../src/formats/metalink-headers.ts'
 import { isFault } from '../../../src/model/fault.ts'
+import { workTime } from '../../kit/work-time.ts'
 
 const base = 'https://origin.example/pool/x.sif'
 const read = (...fields: string[]) => parseLinks(fields, base)
@@ -124,9 +125,7 @@ describe('a Link read', () => {
   test.each(['<', '<a>', '<a>;', '<a>;x="', ';', '"', '\\', '<a>;x="\\', ' ', '<a>; '])(
     '64 KiB of %j take no time to speak of',
     (piece) => {
-      const startedAt = performance.now()
-      duplicates(piece.repeat(65_536 / piece.length))
-      expect(performance.now() - startedAt).toBeLessThan(1_000)
+      expect(workTime(() => duplicates(piece.repeat(65_536 / piece.length)))).toBeLessThan(1_000)
     },
   )
 })

@@ -6,6 +6,7 @@ import { parseMetalink3 } from '../../../src/formats/metalink3.ts'
 import { parseMetalink4, printMetalink4 } from '../../../src/formats/metalink4.ts'
 import { isFault } from '../../../src/model/fault.ts'
 import { sampleDocument } from '../../kit/metalink-documents.ts'
+import { workTime } from '../../kit/work-time.ts'
 
 const from = 'https://upstream.example/x.meta4'
 const sample = printMetalink4(sampleDocument())
@@ -145,9 +146,7 @@ test.each([
   ['CDATA', `<a><![CDATA[${']'.repeat(1_000_000)}`],
   ['an encoding', `<?xml ${'encoding="'.repeat(100_000)}`],
 ])('a megabyte of %s is refused in no time to speak of', (_name, document) => {
-  const startedAt = performance.now()
-  refusal(document)
-  expect(performance.now() - startedAt).toBeLessThan(3_000)
+  expect(workTime(() => refusal(document))).toBeLessThan(3_000)
 })
 
 test.each(['__proto__', 'constructor', 'toString', '_', 'hasOwnProperty', 'cdata'])(

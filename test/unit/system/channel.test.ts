@@ -19,12 +19,13 @@ describe('a channel', () => {
   })
 
   test('rejects with the fault of the other end, its details and cause', async () => {
-    const fault = new Fault('upstream-status', { url: 'https://a.example', status: 503 }, { cause: new Error('deep') })
+    const cause = Object.assign(new Error('deep'), { code: 'ECONNRESET' })
+    const fault = new Fault('upstream-status', { url: 'https://a.example', status: 503 }, { cause })
     const { near } = createLine({}, { fail: () => Promise.reject(fault), break: () => Promise.reject(new TypeError('odd')) })
     const error = await near.call('fail', []).catch((error) => error as Fault)
     expect(error).toBeInstanceOf(Fault)
     expect(error).toMatchObject({ code: 'upstream-status', details: fault.details, message: fault.message })
-    expect(String((error as Fault).cause)).toContain('deep')
+    expect((error as Fault).cause).toMatchObject({ message: 'deep', code: 'ECONNRESET', stack: cause.stack })
     await expect(near.call('break', [])).rejects.toMatchObject({ code: 'internal', details: { what: 'break' } })
     await expect(near.call('toString', [])).rejects.toMatchObject({ code: 'internal' })
   })
@@ -87,6 +88,38 @@ describe('a channel', () => {
     near.tell('nothing of that name')
     expect(await near.call('echo', [1])).toBe(1)
     expect(new Set(failed.map((error) => (error as Error).name))).toEqual(new Set(['TypeError', 'Fault']))
+  })
+
+  test('is not broken by what is no data: only who said it, or waits for it, hears of that', async () => {
+    const odd = { work: () => {} }
+    const { near, failed } = createLine({}, { echo: ([one]) => one, odd: () => odd })
+    const answers = await Promise.allSettled([
+      near.call('echo', [1]),
+      near.call('echo', [odd]),
+      near.call('odd', []),
+      Promise.resolve(near.tell('echo', odd)),
+      near.call('echo', [2]),
+    ])
+    expect(answers.map((one) => (one.status === 'fulfilled' ? one.value : (one.reason as Fault).code))).toEqual([
+      1,
+      'internal',
+      'internal',
+      undefined,
+      2,
+    ])
+    expect(failed).toHaveLength(2)
+  })
+
+  test('does nothing any more for an end that is gone, though it is heard of late', async () => {
+    const heard: unknown[] = []
+    const { near, far } = createLine({}, { hear: ([one]) => void heard.push(one), ask: () => heard.push('asked') })
+    near.tell('hear', 1)
+    const answer = near.call('ask', []).catch((error) => error as Fault)
+    far.close('the near one ended')
+    await new Promise((go) => setTimeout(go, 10))
+    near.close('it ended')
+    await answer
+    expect(heard).toEqual([])
   })
 
   test('whose other end is gone lets nobody wait', async () => {

@@ -20,6 +20,8 @@ let http: Http
 let upstream: FakeUpstream
 const layer = blob(200_000, 'layer')
 
+const patient = { connectTimeoutMs: 30_000, headersTimeoutMs: 30_000, idleTimeoutMs: 30_000 }
+
 async function start(
   settings: Partial<HttpSettings> = {},
   options: Parameters<typeof createFakeUpstream>[0] = {},
@@ -31,9 +33,7 @@ async function start(
     allow: [],
     proxies: { no: [] },
     ca: [],
-    connectTimeoutMs: 500,
-    headersTimeoutMs: 300,
-    idleTimeoutMs: 300,
+    ...patient,
     userAgent: 'forebay/test',
     ...settings,
   })
@@ -97,9 +97,7 @@ describe('failures', () => {
     allow: [],
     proxies: { no: [] },
     ca: [],
-    connectTimeoutMs: 500,
-    headersTimeoutMs: 300,
-    idleTimeoutMs: 300,
+    ...patient,
     userAgent: 'forebay/test',
   })
 
@@ -109,7 +107,7 @@ describe('failures', () => {
   })
 
   test('headers that never come', async () => {
-    await start()
+    await start({ headersTimeoutMs: 300 })
     upstream.fault({}, { stall: 'for ever' })
     expect(await get().catch((error) => error)).toMatchObject({
       code: 'upstream-timeout',
@@ -118,14 +116,14 @@ describe('failures', () => {
   })
 
   test('a body that stops', async () => {
-    await start()
+    await start({ idleTimeoutMs: 300 })
     upstream.fault({}, { stallAfter: 100 })
     expect(await bytesOf().catch((error) => error)).toMatchObject({ code: 'upstream-timeout', details: { phase: 'body' } })
   })
 
   test('a body that goes on slowly has no limit in all', async () => {
-    await start()
-    upstream.fault({}, { drip: { bytes: 20_000, everyMs: 100 } })
+    await start({ idleTimeoutMs: 2_000 })
+    upstream.fault({}, { drip: { bytes: 5_000, everyMs: 60 } }) // longer than that in all
     expect((await bytesOf()).length).toBe(200_000)
   })
 

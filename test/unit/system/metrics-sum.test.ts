@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { createMetrics } from '../../../src/system/metrics.ts'
-import { sumMetrics } from '../../../src/system/metrics-sum.ts'
+import { countedIn, sumMetrics } from '../../../src/system/metrics-sum.ts'
 
 test('what several processes count is added up, series by series', () => {
   const [one, other] = [createMetrics(), createMetrics()]
@@ -35,4 +35,17 @@ held 1.5
 `)
   expect(sumMetrics([one.expose()])).toBe(one.expose())
   expect(sumMetrics([])).toBe('')
+})
+
+test('of a process that is gone, what it counted stays', () => {
+  const gone = createMetrics()
+  gone.counter('hits_total', 'Hits').add(3)
+  gone.gauge('open', 'Open', () => 2)
+  gone.histogram('took_seconds', 'Took', [1], ['route']).observe(0.5, 'blob')
+  const left = countedIn(gone.expose())
+  expect(left).toContain('hits_total 3\n')
+  expect(left).toContain('took_seconds_count{route="blob"} 1\n')
+  expect(left).not.toContain('open')
+  expect(sumMetrics([gone.expose(), left])).toContain('hits_total 6\n')
+  expect(countedIn('')).toBe('')
 })

@@ -17,14 +17,13 @@ beforeEach(async () => {
   changes = 0
   await Promise.all(['one', 'two'].map((name) => writeFile(at(name), name)))
   await symlink('one', at('link'))
-  stop = watchFiles([at('one'), at('two'), at('link')], {
+  stop = await watchFiles([at('one'), at('two'), at('link')], {
     clock,
     everyMs: 1000,
     changed: async () => {
       changes++
     },
   })
-  await clock.asleep()
 })
 afterEach(async () => {
   await stop()
