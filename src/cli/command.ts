@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream'
 import type { Tokens } from '../access/access.ts'
 import type { Keeping } from '../catalog/catalog.ts'
-import type { Config } from '../config/load.ts'
+import type { Config } from '../config/config.ts'
 
 /** What a process tells the shell. */
 export const exitCodes = { done: 0, failed: 1, usage: 2, notFound: 3, unverified: 4 } as const

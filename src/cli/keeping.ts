@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Keeping } from '../catalog/catalog.ts'
-import type { Config } from '../config/load.ts'
+import type { Config } from '../config/config.ts'
 import type { Ask } from '../model/principal.ts'
 import type { Surroundings } from './command.ts'
 import { connectRemoteCatalog } from './remote-catalog.ts'

@@ -1,5 +1,5 @@
 import { accessSync, constants } from 'node:fs'
-import type { Config, TlsSettings } from '../config/load.ts'
+import type { Config, TlsSettings } from '../config/config.ts'
 
 /** What the settings point to and this user cannot read here. It may be there where the proxy will run. */
 export function unreadable(config: Config): readonly string[] {

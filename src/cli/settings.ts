@@ -1,4 +1,5 @@
-import { type Config, loadConfig } from '../config/load.ts'
+import type { Config } from '../config/config.ts'
+import { loadConfig } from '../config/load.ts'
 import { machineArch } from '../system/machine.ts'
 import type { Given, Surroundings } from './command.ts'
 import type { Names } from './reference.ts'

@@ -1,3 +1,4 @@
+import { isObject } from './objects.ts'
 import { parseSize } from './units.ts'
 
 type Raw = Readonly<Record<string, unknown>>
@@ -38,8 +39,4 @@ function isNamedTls(door: Raw | undefined): boolean {
 function sizeOf(value: unknown, fallback: string): number | undefined {
   const text = value ?? fallback
   return typeof text === 'string' ? parseSize(text) : undefined
-}
-
-function isObject(value: unknown): value is Raw {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,4 +1,4 @@
-import type { Config } from './load.ts'
+import type { Config } from './config.ts'
 
 /**
  * How clients reach us, without a slash at its end. Not set: the first listener, unless that is one for every address;

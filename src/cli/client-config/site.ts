@@ -1,4 +1,4 @@
-import type { Config, UpstreamSettings } from '../../config/load.ts'
+import type { Config, UpstreamSettings } from '../../config/config.ts'
 import { publicUrlOf } from '../../config/public-url.ts'
 import { Fault } from '../../model/fault.ts'
 import { isDockerHub, looksLikeRegistry, normalizeRegistry } from '../../model/registry-name.ts'
