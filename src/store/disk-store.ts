@@ -1,31 +1,23 @@
-import { basename, dirname, join } from 'node:path'
-import { type BlobId, hexOf } from '../model/digest.ts'
-import { pieceCount, pieceHashBytes, pieceLengthFor } from '../model/pieces.ts'
+import { dirname } from 'node:path'
+import type { BlobId } from '../model/digest.ts'
 import { createBlocks } from '../system/blocks.ts'
 import type { Clock } from '../system/clock.ts'
-import { freeBytes, makeFolder, moveDurably, removeFile, statFile, syncFolder, walk } from '../system/files.ts'
+import { freeBytes, makeFolder, moveDurably, removeFile, statFile, syncFolder } from '../system/files.ts'
 import type { Logger } from '../system/log.ts'
 import { isSpoilt } from '../system/spoilt.ts'
 import { blobSource } from './blob-source.ts'
 import type { BlobStore, Spool, StoredBlob } from './blob-store.ts'
-import { createHoldings, type Holding } from './holdings.ts'
+import { createHoldings, type Holding, takenBy } from './holdings.ts'
 import { createLastUse } from './last-use.ts'
 import { createLeftBytes } from './leftovers.ts'
 import { createOpenBlobs } from './open-blobs.ts'
-import {
-  blobFile,
-  blobIdAt,
-  blobsFolder,
-  factsFile,
-  fileBesideAt,
-  piecesFile,
-  quarantineFolder,
-  signatureFile,
-  spoolsFolder,
-} from './places.ts'
+import { blobFile, blobsFolder, factsFile, piecesFile, signatureFile, spoolsFolder } from './places.ts'
+import { createQuarantine } from './quarantine.ts'
 import { createRoom, type Reservation } from './room.ts'
 import { spaced } from './spaced-spool.ts'
 import { createSpools } from './spools.ts'
+import { createUpkeep } from './upkeep.ts'
+import { walkBlobs } from './walk-blobs.ts'
 
 export interface DiskStoreDeps {
   readonly path: string // absolute; made where it is missing
@@ -66,10 +58,6 @@ export interface DiskStore extends BlobStore {
 }
 
 const wholeDisk: Space = { quota: Number.POSITIVE_INFINITY, lowWatermark: 1, minFree: 0 }
-const recountMs = 10 * 60_000
-const folders = 256
-const sidecarBytes = 2 * 4096 // a facts file, and what a folder entry and a signature take
-
 const sharedBlocks = 24 // megabytes, for blobs that many read at once
 const idleMs = 5 * 60_000 // then the file of a blob that nobody asks for is closed
 
@@ -85,8 +73,6 @@ export async function createDiskStore(deps: DiskStoreDeps): Promise<DiskStore> {
   const flushing = flushNowAndThen()
   const holdings = createHoldings()
   const reservations = new Map<string, Reservation>() // by the file of the spool
-  const spoilt = new Set<BlobId>() // that could not be moved out of reach
-  let known: Promise<void> = Promise.resolve()
 
   async function flushNowAndThen(): Promise<void> {
     while (!closing.signal.aborted) {
@@ -108,7 +94,7 @@ export async function createDiskStore(deps: DiskStoreDeps): Promise<DiskStore> {
   }
 
   async function statOnDisk(id: BlobId): Promise<StoredBlob | undefined> {
-    if (spoilt.has(id)) return undefined
+    if (quarantine.holds(id)) return undefined
     const found = await statFile(blobFile(root, id))
     return found && describe(id, found.size, found.changedAt)
   }
@@ -116,15 +102,15 @@ export async function createDiskStore(deps: DiskStoreDeps): Promise<DiskStore> {
   async function place(staged: string, id: BlobId, size: number): Promise<StoredBlob> {
     const path = blobFile(root, id)
     await makeFolder(dirname(path))
-    if (!spoilt.has(id) && (await statFile(path))?.size === size) {
+    if (!quarantine.holds(id) && (await statFile(path))?.size === size) {
       await removeFile(staged)
       await syncFolder(dirname(path)) // who brought it may not have come so far
     } else {
       const took = () => {
-        spoilt.delete(id)
+        quarantine.release(id)
         files.forget(id)
         reservations.get(staged)?.release() // the same bytes, counted as held from here on
-        holdings.put({ id, bytes: bytesOf(size), usedAt: clock.now() })
+        holdings.put({ id, bytes: takenBy(size), usedAt: clock.now() })
       }
       await moveDurably(staged, path).catch(async (error) => {
         if (!(await isFile(staged)) && (await isFile(path))) took() // renamed, if not durably
@@ -133,6 +119,7 @@ export async function createDiskStore(deps: DiskStoreDeps): Promise<DiskStore> {
       took()
     }
     touch(id)
+    await leftovers.arrived(id)
     return describe(id, size, 0)
   }
 
@@ -143,16 +130,25 @@ export async function createDiskStore(deps: DiskStoreDeps): Promise<DiskStore> {
     holdings.remove(id)
   }
 
+  const quarantine = createQuarantine({
+    root,
+    clock,
+    log,
+    forget,
+    removeBeside,
+    quarantined: (id) => deps.quarantined?.(id),
+  })
+
   const spools = createSpools({ root, bootId, log, place, blocks })
 
-  const leftovers = createLeftBytes({ spools, log })
+  const leftovers = createLeftBytes({ spools, isHeld: (key) => holdings.get(key as BlobId) !== undefined, log })
   const room = createRoom({
     ...space,
     holdings,
     leftovers,
     path: root,
     free: deps.free ?? (() => freeBytes(root)),
-    known: () => known,
+    known: () => upkeep.known,
     mayGo: (id) => !files.isRead(id) && !deps.isPinned?.(id),
     evicting: async () => deps.evicting?.(),
     remove,
@@ -166,7 +162,7 @@ export async function createDiskStore(deps: DiskStoreDeps): Promise<DiskStore> {
     const there = spool.held.total
     const leave = leftovers.taken(key)
     try {
-      const reservation = await room.reserve(size === undefined ? there : bytesOf(size), there)
+      const reservation = await room.reserve(size === undefined ? there : takenBy(size), there)
       reservations.set(spool.path, reservation)
       return spaced(spool, reservation, (left) => {
         if (reservations.get(spool.path) === reservation) reservations.delete(spool.path)
@@ -192,58 +188,22 @@ export async function createDiskStore(deps: DiskStoreDeps): Promise<DiskStore> {
     return isGone
   }
 
-  /** Out of reach at once, and for good also where it cannot be moved. */
-  async function quarantine(id: BlobId, why = 'its bytes are not what they were'): Promise<string | undefined> {
-    const path = blobFile(root, id)
-    const isThere = await statFile(path).then(
-      (found) => found !== undefined,
-      () => true, // and nothing can be learnt of it
-    )
-    forget(id)
-    if (!isThere) return undefined
-    spoilt.add(id)
-    deps.quarantined?.(id)
-    const folder = quarantineFolder(root)
-    try {
-      await makeFolder(folder)
-      const wanted = join(folder, basename(path))
-      const movedTo = (await statFile(wanted)) ? `${wanted}.${clock.now()}` : wanted
-      await moveDurably(path, movedTo)
-      spoilt.delete(id)
-      log.error('store.bad', { digest: id, why, movedTo })
-      await syncFolder(dirname(path))
-      await removeBeside(id)
-      return movedTo
-    } catch (error) {
-      log.error('store.bad', { digest: id, why, error })
-      throw error
-    }
-  }
-
   /** One that is damaged must not end what looks at all of them. */
   async function statOrQuarantine(id: BlobId): Promise<StoredBlob | undefined> {
     try {
       return await statOnDisk(id)
     } catch (error) {
       if (!isSpoilt(error)) throw error
-      await quarantine(id, (error as Error).message).catch(() => {}) // which has said so
+      await quarantine.put(id, (error as Error).message).catch(() => {}) // which has said so
       return undefined
     }
   }
 
-  async function look(signal: AbortSignal): Promise<void> {
-    const looking = holdings.look()
-    try {
-      const found: Holding[] = []
-      for await (const { id, size, lastUsed } of list(undefined, forgetBeside)) {
-        signal.throwIfAborted()
-        found.push({ id, bytes: bytesOf(size), usedAt: lastUsed })
-      }
-      looking.found(found)
-    } finally {
-      looking.end()
+  async function* list(after?: BlobId, widowed?: (id: BlobId) => Promise<void>): AsyncIterable<StoredBlob> {
+    for await (const id of walkBlobs(root, after, widowed)) {
+      const blob = await statOrQuarantine(id)
+      if (blob) yield blob
     }
-    await leftovers.look()
   }
 
   /** Facts that came too late, when their blob had gone again. */
@@ -251,37 +211,7 @@ export async function createDiskStore(deps: DiskStoreDeps): Promise<DiskStore> {
     if (!(await statFile(blobFile(root, id)))) await removeBeside(id)
   }
 
-  async function lookNowAndThen(signal: AbortSignal, looked: () => void): Promise<void> {
-    while (!signal.aborted) {
-      try {
-        await look(signal).finally(looked)
-        await room.tidy()
-      } catch (error) {
-        if (!signal.aborted) log.warn('store.look', { error })
-      }
-      await clock.sleep(recountMs, signal).catch(() => {})
-    }
-  }
-
-  /** One folder after the other, so that what is in memory of the names is little of all. */
-  async function* list(after?: BlobId, widowed: (id: BlobId) => Promise<void> = async () => {}): AsyncIterable<StoredBlob> {
-    const first = after === undefined ? 0 : Number.parseInt(hexOf(after).slice(0, 2), 16)
-    for (let at = first; at < folders; at++) {
-      const ids = new Set<BlobId>()
-      const beside = new Set<BlobId>()
-      for await (const name of walk(blobsFolder(root), at.toString(16).padStart(2, '0'))) {
-        const id = blobIdAt(name)
-        if (id) ids.add(id)
-        const its = fileBesideAt(name)
-        if (its) beside.add(its)
-      }
-      for (const id of beside) if (!ids.has(id)) await widowed(id)
-      for (const id of [...ids].sort()) {
-        const blob = after === undefined || id > after ? await statOrQuarantine(id) : undefined
-        if (blob) yield blob
-      }
-    }
-  }
+  const upkeep = createUpkeep({ list: () => list(undefined, forgetBeside), holdings, leftovers, room, clock, log })
 
   return {
     ...spools,
@@ -289,33 +219,24 @@ export async function createDiskStore(deps: DiskStoreDeps): Promise<DiskStore> {
     touch,
     setSpace(next) {
       room.setSpace(next)
-      room.tidy().catch((error) => log.warn('store.look', { error }))
+      upkeep.tidy()
     },
     get usage() {
       return { bytes: holdings.bytes, blobs: holdings.blobs, reserved: room.reserved, readers: files.readers }
     },
-    watch() {
-      const control = new AbortController()
-      const first = Promise.withResolvers<void>()
-      known = first.promise
-      const looking = lookNowAndThen(control.signal, first.resolve)
-      return () => {
-        control.abort()
-        return looking
-      }
-    },
+    watch: upkeep.watch,
     async stat(id) {
       const open = files.peek(id)
       return open ? describe(id, open.size, open.lastUsed) : statOnDisk(id)
     },
     async open(id) {
-      const blob = spoilt.has(id) ? undefined : await files.open(id)
+      const blob = quarantine.holds(id) ? undefined : await files.open(id)
       if (!blob) return undefined
       touch(id)
       return blobSource(blob, blocks)
     },
     remove,
-    quarantine,
+    quarantine: quarantine.put,
     list: (after) => list(after),
     async close() {
       closing.abort()
@@ -324,12 +245,6 @@ export async function createDiskStore(deps: DiskStoreDeps): Promise<DiskStore> {
       files.close()
     },
   }
-}
-
-/** What a blob of that size takes, with what lies beside it. */
-function bytesOf(size: number): number {
-  const length = pieceLengthFor(size)
-  return size + sidecarBytes + (length === undefined ? 0 : pieceCount(size, length) * pieceHashBytes)
 }
 
 /** Also where nobody can say. */

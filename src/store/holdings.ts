@@ -1,4 +1,5 @@
 import type { BlobId } from '../model/digest.ts'
+import { pieceCount, pieceHashBytes, pieceLengthFor } from '../model/pieces.ts'
 
 /** What a blob takes on disk with all that lies beside it, and when it was last used. */
 export interface Holding {
@@ -27,6 +28,14 @@ export interface Look {
   found(all: readonly Holding[]): void
   /** Call it however the look ended. */
   end(): void
+}
+
+const sidecarBytes = 2 * 4096 // a facts file, and what a folder entry and a signature take
+
+/** What a blob of that size takes, with what lies beside it. */
+export function takenBy(size: number): number {
+  const length = pieceLengthFor(size)
+  return size + sidecarBytes + (length === undefined ? 0 : pieceCount(size, length) * pieceHashBytes)
 }
 
 export function createHoldings(): Holdings {

@@ -7,18 +7,22 @@ export interface LeftBytes {
   readonly bytes: number
   /** Somebody goes on with what there is of that key, or begins it. The returned function says how much they leave. */
   taken(key: string): (bytes: number) => void
-  /** Looks what earlier runs left. */
+  /** Looks what earlier runs left, and discards what nobody can go on with, or has a reason to. */
   look(): Promise<void>
+  /** These bytes came another way. */
+  arrived(key: string): Promise<void>
   /** Discards what was left first, until so many bytes are free or nothing is left. */
   discard(bytes: number): Promise<void>
 }
 
 export interface LeftBytesDeps {
   readonly spools: Pick<BlobStore, 'leftovers' | 'discard'>
+  /** Are the bytes of that key held? */
+  readonly isHeld: (key: string) => boolean
   readonly log: Logger
 }
 
-export function createLeftBytes({ spools, log }: LeftBytesDeps): LeftBytes {
+export function createLeftBytes({ spools, isHeld, log }: LeftBytesDeps): LeftBytes {
   // By stem: one whose journal is damaged has lost its key.
   const left = new Map<string, number>()
   const users = new Map<string, number>() // one may come before the one before it has quite gone
@@ -37,6 +41,12 @@ export function createLeftBytes({ spools, log }: LeftBytesDeps): LeftBytes {
     if (others > 0) return void users.set(stem, others)
     users.delete(stem)
     set(stem, now)
+  }
+
+  async function drop(stem: string): Promise<void> {
+    await spools.discard(stem).catch((error) => log.error('store.evict', { spool: stem, error }))
+    changed.add(stem)
+    if (!users.has(stem)) set(stem, 0)
   }
 
   return {
@@ -63,14 +73,18 @@ export function createLeftBytes({ spools, log }: LeftBytesDeps): LeftBytes {
       const there = new Set(found.map(({ stem }) => stem))
       for (const stem of [...left.keys()]) if (!since.has(stem) && !there.has(stem)) set(stem, 0)
       for (const { stem, bytes: now } of found) if (!since.has(stem) && !users.has(stem)) set(stem, now)
+      // Without its journal it has lost its key, and is begun anew.
+      for (const { key, stem } of found) if ((key === stem || isHeld(key)) && !users.has(stem)) await drop(stem)
+    },
+    async arrived(key) {
+      const stem = spoolStem(key)
+      if (left.has(stem)) await drop(stem)
     },
     async discard(wanted) {
       const before = bytes
       for (const stem of [...left.keys()]) {
         if (before - bytes >= wanted) return
-        await spools.discard(stem).catch((error) => log.error('store.evict', { spool: stem, error }))
-        changed.add(stem)
-        if (!users.has(stem)) set(stem, 0)
+        await drop(stem)
       }
     },
   }

@@ -6,12 +6,14 @@ import { createRecordedLog } from '../../kit/recorded-log.ts'
 describe('what unfinished fills left', () => {
   let onDisk: Leftover[]
   let discarded: number
+  let held: Set<string>
   let left: LeftBytes
   let looking: (() => void) | undefined
 
   beforeEach(() => {
     onDisk = []
     discarded = 0
+    held = new Set()
     looking = undefined
     left = createLeftBytes({
       spools: {
@@ -26,6 +28,7 @@ describe('what unfinished fills left', () => {
           return true
         },
       },
+      isHeld: (key) => held.has(key),
       log: createRecordedLog(),
     })
   })
@@ -77,6 +80,21 @@ describe('what unfinished fills left', () => {
     await left.discard(20)
     expect([left.bytes, discarded]).toEqual([100, 1])
     await left.discard(1_000)
+    expect([left.bytes, discarded]).toEqual([0, 2])
+  })
+
+  test('goes at once where its bytes have come', async () => {
+    onDisk = [
+      { key: 'held', bytes: 100, changedAt: 1 },
+      { key: 'taken', bytes: 100, changedAt: 1 },
+      { key: 'not yet', bytes: 30, changedAt: 2 },
+    ]
+    held = new Set(['held', 'taken'])
+    left.taken('taken')
+    await left.look()
+    expect([left.bytes, discarded]).toEqual([30, 1])
+    await left.arrived('unheard of')
+    await left.arrived('not yet')
     expect([left.bytes, discarded]).toEqual([0, 2])
   })
 })
