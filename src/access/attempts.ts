@@ -9,8 +9,14 @@ export interface Attempts {
   try(address: string, work: () => Promise<boolean>): Promise<boolean>
 }
 
+/** Logins that failed lately, by network: of all the processes that check some. */
+export interface Failures {
+  /** How long it has to wait until another may be tried; undefined: not at all. */
+  patienceOf(network: string): Promise<number | undefined>
+  add(network: string): Promise<void>
+}
+
 interface Tries {
-  failedAt: readonly number[] // epoch ms, oldest first
   waiting: number
   last: Promise<unknown>
 }
@@ -20,34 +26,45 @@ const windowMs = 60_000
 const mostWaiting = 64
 const addressesKept = 10_000
 
-export function createAttempts(clock: Pick<Clock, 'now'>): Attempts {
+export function createFailures(clock: Pick<Clock, 'now'>): Failures {
+  const all = createMemoryCache<string, readonly number[]>({ maxEntries: addressesKept }) // epoch ms, oldest first
+  const of = (network: string) => (all.get(network) ?? []).filter((at) => at > clock.now() - windowMs)
+
+  return {
+    async patienceOf(network) {
+      const failedAt = of(network)
+      return failedAt.length < mostFailures ? undefined : failedAt[0]! + windowMs - clock.now()
+    },
+    add: async (network) => void all.set(network, [...of(network), clock.now()].slice(-mostFailures)),
+  }
+}
+
+export function createAttempts(failures: Failures): Attempts {
   const all = createMemoryCache<string, Tries>({ maxEntries: addressesKept })
 
-  function of(key: string): Tries {
-    const known = all.get(key) ?? { failedAt: [], waiting: 0, last: Promise.resolve() }
-    all.set(key, known)
+  function of(network: string): Tries {
+    const known = all.get(network) ?? { waiting: 0, last: Promise.resolve() }
+    all.set(network, known)
     return known
   }
 
   /** @throws Fault 'client-limited' */
-  function demandPatience(tries: Tries): void {
-    const now = clock.now()
-    tries.failedAt = tries.failedAt.filter((at) => at > now - windowMs)
-    if (tries.failedAt.length < mostFailures) return
-    const retryAfterMs = tries.failedAt[0]! + windowMs - now
-    throw new Fault('client-limited', { what: `${mostFailures} logins failed within a minute`, retryAfterMs })
+  async function demandPatience(network: string): Promise<void> {
+    const retryAfterMs = await failures.patienceOf(network)
+    if (retryAfterMs !== undefined)
+      throw new Fault('client-limited', { what: `${mostFailures} logins failed within a minute`, retryAfterMs })
   }
 
   return {
     async try(address, work) {
-      const tries = of(networkOf(address))
-      demandPatience(tries)
+      const network = networkOf(address)
+      const tries = of(network)
       if (tries.waiting >= mostWaiting)
         throw new Fault('client-limited', { what: `${mostWaiting} logins wait to be checked`, retryAfterMs: 5_000 })
       const mine = tries.last.then(async () => {
-        demandPatience(tries) // those before it may have failed
+        await demandPatience(network) // those before it may have failed
         const isRight = await work()
-        if (!isRight) tries.failedAt = [...tries.failedAt, clock.now()]
+        if (!isRight) await failures.add(network)
         return isRight
       })
       tries.waiting++

@@ -6,7 +6,7 @@ import type { Logger } from '../system/log.ts'
 import { createNetworks } from '../system/networks.ts'
 import { watchFiles } from '../system/watch-files.ts'
 import type { Access } from './access.ts'
-import { createAttempts } from './attempts.ts'
+import { createAttempts, type Failures } from './attempts.ts'
 import { parseAuthorization } from './credentials.ts'
 import { parseHtpasswd, type ReadUsers } from './htpasswd.ts'
 import { createLogins } from './logins.ts'
@@ -27,6 +27,7 @@ export interface AccessDeps {
   /** There are others, which say themselves who may read what. */
   readonly hasOthers: boolean
   readonly storePath: string
+  readonly failures: Failures
   readonly clock: Clock
   readonly log: Pick<Logger, 'info' | 'warn'>
 }
@@ -45,10 +46,10 @@ const anonymous: Principal = { kind: 'anonymous' }
  * @throws Fault 'config-invalid' for a file of users that is of no use
  */
 export async function createAccess(deps: AccessDeps): Promise<Access> {
-  const { settings, settingsFile, upstreams, hasOthers, storePath, clock, log } = deps
+  const { settings, settingsFile, upstreams, hasOthers, storePath, failures, clock, log } = deps
   const policy = createPolicy(settings, upstreams)
   const passwords = createPasswords()
-  const logins = createLogins({ passwords, attempts: createAttempts(clock), clock })
+  const logins = createLogins({ passwords, attempts: createAttempts(failures), clock })
   const isInside = createNetworks(settings.networks)
   const hasNetworks = settings.networks.length > 0
   const users = settings.users?.file
@@ -89,18 +90,29 @@ export async function createAccess(deps: AccessDeps): Promise<Access> {
   const tickets = policy.isOpen && !hasOthers ? undefined : await createTickets(storePath, clock.now)
 
   const stops: (() => Promise<void>)[] = []
-  if (!policy.isOpen) {
-    await makeFolder(tokensFolder(storePath))
-    await loadTokens()
-    const failed = (error: unknown) => log.warn('access.tokens', { why: 'the tokens known before stay', error })
-    stops.push(watchFiles([tokensFolder(storePath)], { clock, everyMs: lookEveryMs, changed: () => loadTokens().catch(failed) }))
+  const stop = async () => void (await Promise.all(stops.map((stop) => stop())))
+
+  /** Watched first: what changes while it is read is read again. */
+  async function begin(): Promise<void> {
+    if (!policy.isOpen) {
+      await makeFolder(tokensFolder(storePath))
+      const failed = (error: unknown) => log.warn('access.tokens', { why: 'the tokens known before stay', error })
+      const changed = () => loadTokens().catch(failed)
+      stops.push(await watchFiles([tokensFolder(storePath)], { clock, everyMs: lookEveryMs, changed }))
+      await loadTokens()
+    }
+    if (users !== undefined) {
+      stops.push(await watchFiles([users], { clock, everyMs: lookEveryMs, changed: usersChanged }))
+      const read = await readUsers(users)
+      if ('mistakes' in read) throw new Fault('config-invalid', { file: settingsFile, mistakes: read.mistakes })
+      logins.setUsers(read)
+    }
   }
-  if (users !== undefined) {
-    const read = await readUsers(users)
-    if ('mistakes' in read) throw new Fault('config-invalid', { file: settingsFile, mistakes: read.mistakes })
-    logins.setUsers(read)
-    stops.push(watchFiles([users], { clock, everyMs: lookEveryMs, changed: usersChanged }))
-  }
+
+  await begin().catch(async (error) => {
+    await stop()
+    throw error
+  })
 
   return {
     ...policy,
@@ -132,7 +144,7 @@ export async function createAccess(deps: AccessDeps): Promise<Access> {
     },
     opened: (text) => tickets?.open(text),
     async close() {
-      await Promise.all(stops.map((stop) => stop()))
+      await stop()
       await passwords.close()
     },
   }

@@ -30,5 +30,6 @@ function parseBasic(text: string): Shown {
   if (colon < 0) return { kind: 'unknown' }
   const [name, password] = [pair.slice(0, colon), pair.slice(colon + 1)]
   if (name === '' && password === '') return { kind: 'nothing' }
+  if (isTicket(password)) return { kind: 'ticket', text: password }
   return isToken(password) ? { kind: 'token', token: password, isOurs: true } : { kind: 'password', name, password }
 }

@@ -74,11 +74,11 @@ function means(entry: string, principal: Principal): boolean {
 
 function matcher(patterns: readonly string[]): ((name: string) => boolean) | undefined {
   if (patterns.some((pattern) => /^\*+$/.test(pattern))) return undefined
-  const meanings = patterns.map(wildcard)
+  const meanings = patterns.map((pattern) => wildcard(pattern.normalize()))
   return (name) => meanings.some((isMeant) => isMeant(name))
 }
 
-/** Paths of files are escaped, and the names in rules are not. */
+/** Paths of files are escaped, and the names in rules are not; some file systems know no difference between `é` and `e´`. */
 function plain(name: string): string {
-  return name.includes('%') ? decodeURIComponent(name) : name
+  return name.includes('%') ? decodeURIComponent(name).normalize() : name
 }

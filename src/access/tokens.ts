@@ -12,13 +12,14 @@ export interface KeptToken extends TokenFacts {
 const prefix = 'forebay_'
 // Clients that read a token from a file want 200 letters at least. @see apptainer internal/app/apptainer/remote_login.go
 const randomBits = 153 * 8
-const shape = new RegExp(`^${prefix}[A-Za-z0-9_-]{${randomBits / 6}}$`)
+const shape = new RegExp(`^${prefix}[A-Za-z0-9_-]{40}`)
 const fileShape = /^[0-9a-f]{12}\.json$/
 const nameShape = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/
 const longest = 16 * 1024 // bytes of one file
 
 export const tokensFolder = (storePath: string) => join(storePath, 'tokens')
 
+/** Also what was copied badly: it is no password, and nobody else's token. */
 export function isToken(text: string): boolean {
   return shape.test(text)
 }

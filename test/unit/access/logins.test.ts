@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { createAttempts, mostFailures } from '../../../src/access/attempts.ts'
+import { createAttempts, createFailures, mostFailures } from '../../../src/access/attempts.ts'
 import { createLogins } from '../../../src/access/logins.ts'
 
 const hashes = new Map([['alice', 'right']])
@@ -14,7 +14,7 @@ function bench() {
       return password === hash
     },
   }
-  const logins = createLogins({ passwords, attempts: createAttempts(clock), clock })
+  const logins = createLogins({ passwords, attempts: createAttempts(createFailures(clock)), clock })
   logins.setUsers({ hashes, cost: 12 })
   return { asked, clock, logins }
 }

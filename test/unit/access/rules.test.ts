@@ -92,6 +92,14 @@ describe('rules', () => {
     ])
   })
 
+  test.each([
+    ['priv\u00e9/*', 'prive%CC%81/x'],
+    ['prive\u0301/*', 'priv%C3%A9/x'],
+  ])('a letter is one however it is put together: %j means %s', (pattern, repository) => {
+    const denying = policy({ rules: [{ repositories: [pattern], allow: 'none' }] })
+    expect(denying.mayPull(alice, { upstream: 'data', repository })).toBe(false)
+  })
+
   test('a path is meant however it is escaped', () => {
     const escaped = policy({ rules: [{ upstream: 'data', repositories: ['my files/*'], allow: 'none' }] })
     expect(escaped.mayPull(alice, { upstream: 'data', repository: 'my%20files/a' })).toBe(false)
