@@ -1,9 +1,10 @@
 import type { Source } from '../model/artifact.ts'
+import { parseDigest } from '../model/digest.ts'
 import { Fault, isFault, toFault } from '../model/fault.ts'
-import type { BlobReference, UpstreamId } from '../model/reference.ts'
+import { type BlobReference, parseRepository, type UpstreamId } from '../model/reference.ts'
 import type { Clock } from '../system/clock.ts'
 import { createMemoryCache } from '../system/memory-cache.ts'
-import { createPlaces, type Places } from '../system/places.ts'
+import { createPlaces } from '../system/places.ts'
 import { redactUrl } from '../system/redact.ts'
 import { createHealth, type Health } from './health.ts'
 import type { Listed, MirrorState, Mirrors, Outcome } from './mirrors.ts'
@@ -24,6 +25,8 @@ export interface MirrorsDeps {
   readonly places: readonly Place[] // mirrors; and each upstream itself, last, if clients may be told of it
   readonly here: Here
   readonly clock: Clock
+  /** A list of places that several sites share names ourselves too. */
+  readonly isOwn?: (url: URL) => boolean
   /** The size that the bytes there have for somebody without credentials; undefined: it has not got them. @throws Fault */
   readonly sizeAt: (source: Pick<Source, 'url' | 'place'>, signal: AbortSignal) => Promise<number | undefined>
 }
@@ -35,9 +38,11 @@ const proofTimeoutMs = 10_000
 const questionsAtOnce = 8 // to one place: an image may have thousands of blobs
 const proofsKept = 100_000
 
-export function createMirrors({ places, here, clock, sizeAt }: MirrorsDeps): Mirrors {
+export function createMirrors({ places, here, clock, sizeAt, isOwn = () => false }: MirrorsDeps): Mirrors {
   const all = places.map((place) => ({
     ...place,
+    example: urlOf(place, anyBlobOf(place)) ?? place.url,
+    isOwn: undefined as boolean | undefined,
     health: createHealth(clock.now),
     closedUntil: 0,
     questions: createPlaces(questionsAtOnce),
@@ -51,14 +56,17 @@ export function createMirrors({ places, here, clock, sizeAt }: MirrorsDeps): Mir
   const placeOf = new WeakMap<Source, Known>()
   const asking = new Map<string, Promise<void>>()
 
-  type Known = Place & { readonly health: Health; closedUntil: number; readonly questions: Places }
+  type Known = (typeof all)[number]
   const unending = new AbortController().signal // each question that is waited for has a limit of its own
   let version = 0
 
+  // Asked once: who we are is known by the time that somebody asks, and does not change.
+  const isOurselves = (place: Known) => (place.isOwn ??= isOwn(place.example))
+  const placesOf = (upstream: UpstreamId) => all.filter((place) => place.upstream === upstream && !isOurselves(place))
+
   function ranked(upstream: UpstreamId): readonly Known[] {
-    const ours = all.filter((place) => place.upstream === upstream)
     const byKey = (place: Known) => ({ ...place, place, bytesPerSecond: place.health.bytesPerSecond })
-    return rank(ours.map(byKey), here).map(({ place }) => place)
+    return rank(placesOf(upstream).map(byKey), here).map(({ place }) => place)
   }
 
   function learn(url: URL, size: number, isHeld: boolean): void {
@@ -147,7 +155,7 @@ export function createMirrors({ places, here, clock, sizeAt }: MirrorsDeps): Mir
       const place = placeOf.get(source)
       if (place) report(place, outcome)
     },
-    has: (upstream) => all.some((place) => place.upstream === upstream && !isOrigin(place)),
+    has: (upstream) => placesOf(upstream).some((place) => !isOrigin(place)),
     get version() {
       return version
     },
@@ -164,6 +172,10 @@ export function createMirrors({ places, here, clock, sizeAt }: MirrorsDeps): Mir
 
 function urlOf({ kind, url }: Place, reference: BlobReference): URL | undefined {
   return urlAt(kind, url, reference)
+}
+
+function anyBlobOf({ upstream }: Place): BlobReference {
+  return { kind: 'blob', upstream, repository: parseRepository('a'), digest: parseDigest(`sha256:${'0'.repeat(64)}`) }
 }
 
 function placeFor({ kind }: Place): Pick<Source, 'place'> {

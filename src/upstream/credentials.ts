@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { readFile, stat } from 'node:fs/promises'
 import type { Logger } from '../system/log.ts'
+import { helperEnvironment } from './helper-environment.ts'
 
 /** Who we are to an upstream: a name and password, or a refresh token that its token service takes. */
 export type Credentials =
@@ -106,7 +107,7 @@ async function askHelper(name: string, host: string): Promise<Credentials | unde
   const child = execFile(
     `docker-credential-${name}`,
     ['get'],
-    { timeout: helperTimeoutMs, maxBuffer: 64 * 1024 },
+    { timeout: helperTimeoutMs, maxBuffer: 64 * 1024, env: helperEnvironment(process.env) },
     (error, stdout) => {
       // What a helper prints may hold the secret, so only its name is told on.
       if (error) reject(new Error(`docker-credential-${name} failed (${error.code ?? error.signal ?? 'no code'})`))

@@ -42,5 +42,5 @@ export async function fileInLinkedMetalink(
 
 /** Why a URL that somebody named is left alone. */
 export function notToBeAsked(url: URL): string {
-  return `${redactUrl(url)} is neither https nor named in the settings`
+  return `${redactUrl(url)} is neither https nor named in the settings, or is this server itself`
 }

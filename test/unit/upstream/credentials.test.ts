@@ -162,6 +162,31 @@ describe('credential helpers', () => {
     expect(await (await source({ credHelpers: { [host]: name } }))()).toBeUndefined()
   })
 
+  test('get what they need of our environment, and no secret of ours', async () => {
+    const seen = join(folder.path, 'seen')
+    const given = {
+      ...{ HOME: '/home/ada', LC_ALL: 'C', XDG_RUNTIME_DIR: '/run/user/7', DOCKER_CONFIG: '/etc/docker', GNUPGHOME: '/keys' },
+      ...{
+        DBUS_SESSION_BUS_ADDRESS: 'unix:path=/bus',
+        PASSWORD_STORE_DIR: '/pass',
+        AWS_PROFILE: 'site',
+        https_proxy: 'http://p',
+      },
+    }
+    const secrets = {
+      FOREBAY_UPSTREAMS__HUB__CREDENTIALS__PASSWORD: 'S3CRET',
+      HUB_PASSWORD: 'S3CRET',
+      NODE_OPTIONS: '--no-warnings',
+    }
+    for (const [name, value] of Object.entries({ ...given, ...secrets })) vi.stubEnv(name, value)
+    await helper('test', `env > '${seen}'\n${answering('ada', 'se:cret')}`)
+    expect(await (await source({ credsStore: 'test' }))()).toEqual(ada)
+    const lines = (await readFile(seen, 'utf8')).split('\n')
+    expect(lines).toEqual(expect.arrayContaining(Object.entries(given).map((pair) => pair.join('='))))
+    expect(lines).toContain(`PATH=${process.env.PATH}`)
+    expect(lines.filter((line) => /S3CRET|^FOREBAY|^NODE_/.test(line))).toEqual([])
+  })
+
   test('one that is not installed is nobody', async () => {
     expect(await (await source({ credsStore: 'none-such' }))()).toBeUndefined()
     expect(log.events).toEqual(['upstream.credentials'])

@@ -66,8 +66,8 @@ test('what is passed over is told in one line, without what is secret in a URL',
       'discover.passed-over',
       'a file: URL in https://hub.example/x.meta4',
       'a ftp: URL in https://hub.example/x.meta4',
-      'http://10.1.2.3/x is neither https nor named in the settings',
-      'http://b.example/x is neither https nor named in the settings',
+      'http://10.1.2.3/x is neither https nor named in the settings, or is this server itself',
+      'http://b.example/x is neither https nor named in the settings, or is this server itself',
     ],
   ])
   expect(JSON.stringify(its.log.lines)).not.toContain('secret')
@@ -78,7 +78,10 @@ test('a document that may not be asked is not, nor one that is not there read', 
   expect(await blocked.discover([], ['http://inside.example/x.meta4'])).toMatchObject({ pieces: undefined, sources: [] })
   expect(blocked.asked).toEqual([])
   expect(why(blocked)).toEqual([
-    ['discover.passed-over', 'http://inside.example/x.meta4 is neither https nor named in the settings'],
+    [
+      'discover.passed-over',
+      'http://inside.example/x.meta4 is neither https nor named in the settings, or is this server itself',
+    ],
   ])
   const missing = setUp('', 404)
   await missing.discover([], ['https://hub.example/x.meta4'])

@@ -29,9 +29,9 @@ async function bench(options: FakeLibraryOptions & { readonly secret?: string } 
     allow: [],
     proxies: { no: [] },
     ca: [],
-    connectTimeoutMs: 2_000,
-    headersTimeoutMs: 2_000,
-    idleTimeoutMs: 2_000,
+    connectTimeoutMs: 30_000,
+    headersTimeoutMs: 30_000,
+    idleTimeoutMs: 30_000,
     userAgent: 'test/1',
   })
   const { secret } = options

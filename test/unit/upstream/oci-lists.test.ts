@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { nextOf } from '../../../src/upstream/oci-lists.ts'
+import { workTime } from '../../kit/work-time.ts'
 
 const url = new URL('https://registry.example/v2/lab/tool/tags/list?n=2')
 const next = (...links: string[]) => nextOf({ headers: () => links, url })?.href
@@ -20,8 +21,6 @@ describe('the next page', () => {
   test('is named on any of several lines', () => expect(next('<a>; rel=prev', '<b>; rel=next')).toMatch(/\/b$/))
 
   test.each(['<', '<a>', ';rel= ', '<a>;rel=" next', '; rel=next '])('is looked for among 64 KiB of %j at once', (piece) => {
-    const startedAt = performance.now()
-    next(`<a>${piece.repeat(65_536 / piece.length)}"`)
-    expect(performance.now() - startedAt).toBeLessThan(1_000)
+    expect(workTime(() => next(`<a>${piece.repeat(65_536 / piece.length)}"`))).toBeLessThan(1_000)
   })
 })

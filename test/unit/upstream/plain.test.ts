@@ -24,9 +24,9 @@ async function bench(answer: Answer) {
     allow: [],
     proxies: { no: [] },
     ca: [],
-    connectTimeoutMs: 2_000,
-    headersTimeoutMs: 2_000,
-    idleTimeoutMs: 2_000,
+    connectTimeoutMs: 30_000,
+    headersTimeoutMs: 30_000,
+    idleTimeoutMs: 30_000,
     userAgent: 'test/1',
   })
   const source = (place: 'mirror' | 'sibling'): Source => ({ url: base, via: 'lab.example' as UpstreamId, priority: 1, place })

@@ -30,9 +30,9 @@ async function bench(files: Readonly<Record<string, string | Buffer | number>>, 
     allow: [],
     proxies: { no: [] },
     ca: [],
-    connectTimeoutMs: 2_000,
-    headersTimeoutMs: 2_000,
-    idleTimeoutMs: 2_000,
+    connectTimeoutMs: 30_000,
+    headersTimeoutMs: 30_000,
+    idleTimeoutMs: 30_000,
     userAgent: 'test/1',
   })
   const source: Source = { url: base, via: 'lab.example' as UpstreamId, priority: 1, place: 'mirror' }
