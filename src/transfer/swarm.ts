@@ -39,6 +39,7 @@ interface Work {
   readonly source: Source
   readonly segment: Segment
   movedAt: number // ms: when its front was last seen to move
+  stoodMs: number // that this process stood still while it was at work
   front: number
   isDropped: boolean
 }
@@ -69,6 +70,7 @@ export function createSwarm(deps: SwarmDeps): Swarm {
   let failure: { readonly error: unknown } | undefined
   let changed = Promise.withResolvers<void>()
   let tick: Promise<void> | undefined
+  let tickDue = 0 // ms
 
   function wake(): void {
     changed.resolve()
@@ -89,7 +91,7 @@ export function createSwarm(deps: SwarmDeps): Swarm {
 
   function take(source: Source, range: ByteRange): void {
     const segment = deps.begin(range, source)
-    const work: Work = { source, segment, movedAt: clock.now(), front: range.start, isDropped: false }
+    const work: Work = { source, segment, movedAt: clock.now(), stoodMs: 0, front: range.start, isDropped: false }
     working.set(source, work)
     const fail = (error: unknown) => {
       failure ??= { error }
@@ -105,8 +107,8 @@ export function createSwarm(deps: SwarmDeps): Swarm {
     wake()
   }
 
-  function speedNow({ segment }: Work): number {
-    return (segment.front - segment.start) / Math.max(1, clock.now() - (segment.askedAt ?? 0))
+  function speedNow({ segment, stoodMs }: Work): number {
+    return (segment.front - segment.start) / Math.max(1, clock.now() - (segment.askedAt ?? 0) - stoodMs)
   }
 
   /** The first gap that this source may fill: not where it sent a piece wrong. */
@@ -145,6 +147,17 @@ export function createSwarm(deps: SwarmDeps): Swarm {
     take(source, range)
   }
 
+  /** While this process itself stands still nobody is slow: what came meanwhile was not looked at. */
+  function excuse(now: number): void {
+    const stoodMs = now - tickDue
+    if (stoodMs < tickMs) return
+    for (const work of working.values()) {
+      work.movedAt += stoodMs
+      work.stoodMs += Math.min(stoodMs, now - (work.segment.askedAt ?? now))
+    }
+    tickDue = now
+  }
+
   function isTooSlow(work: Work, now: number, others: readonly Source[]): boolean {
     const { segment } = work
     if (segment.askedAt === undefined) return false // it waits for us, not we for it
@@ -155,14 +168,16 @@ export function createSwarm(deps: SwarmDeps): Swarm {
     }
     if (isHeldBack || left(work) <= 0) return false // it has all it was asked for, or pauses after a failure
     const isHurried = work.front > segment.start && others.length > 0 && isAllTaken()
-    if (now - Math.max(work.movedAt, segment.askedAt) > (isHurried ? hurriedStallMs : stallMs)) return true
+    const askedAt = segment.askedAt + work.stoodMs
+    if (now - Math.max(work.movedAt, askedAt) > (isHurried ? hurriedStallMs : stallMs)) return true
     const best = Math.max(0, ...others.map(speedOf))
-    return now - segment.askedAt > stallMs && speedNow(work) * crawl < best
+    return now - askedAt > stallMs && speedNow(work) * crawl < best
   }
 
   /** Its bytes become a gap, which the next one takes. */
   function dropSlow(): void {
     const now = clock.now()
+    excuse(now)
     const others = idle()
     for (const work of working.values()) {
       if (work.isDropped || !isTooSlow(work, now, others) || sources.usable().length < 2) continue
@@ -190,7 +205,10 @@ export function createSwarm(deps: SwarmDeps): Swarm {
     const over = () => {
       tick = undefined
     }
-    tick ??= clock.sleep(tickMs, deps.signal).then(over, over)
+    if (!tick) {
+      tickDue = clock.now() + tickMs
+      tick = clock.sleep(tickMs, deps.signal).then(over, over)
+    }
     await Promise.race([changed.promise, tick])
   }
 

@@ -26,7 +26,9 @@ function setUp(
   hosts: readonly string[],
   { size = 64 * MiB, waiting = [] as string[], avoided = '', heldBack = new Set<string>() } = {},
 ) {
-  const clock = createHandClock()
+  const hand = createHandClock()
+  let stoodMs = 0
+  const clock = { ...hand, now: () => hand.now() + stoodMs }
   const held = createIntervals()
   const sources = createSources(
     'blob',
@@ -111,7 +113,13 @@ function setUp(
     }
   }
 
-  return { clock, of, last, pass, ended, isStuck: () => isStuck }
+  /** This process does nothing for a while, and its timers come late. */
+  async function stand(ms: number) {
+    stoodMs += ms
+    await clock.advance(250)
+  }
+
+  return { clock, of, last, pass, stand, ended, isStuck: () => isStuck }
 }
 
 describe('a source of a swarm', () => {
@@ -132,6 +140,15 @@ describe('a source of a swarm', () => {
     await pass(30_000, ['a'])
     expect(last('b').isStopped).toBe(false)
     heldBack.clear()
+    await pass(2_500, ['a'])
+    expect(last('b').isStopped).toBe(true)
+  })
+
+  test.each([300, 1_000, 3_600_000])('is not taken to stall while we stand still ourselves, for %i ms', async (ms) => {
+    const { of, last, pass, stand } = setUp(['a', 'b'])
+    await pass(500, ['a', 'b'])
+    for (let time = 0; time < 5; time++) await stand(ms)
+    expect([of('a'), of('b')].flat().map(({ isStopped }) => isStopped)).toEqual([false, false])
     await pass(2_500, ['a'])
     expect(last('b').isStopped).toBe(true)
   })
