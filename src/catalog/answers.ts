@@ -7,6 +7,7 @@ import type { Logger } from '../system/log.ts'
 import type { MemoryCache } from '../system/memory-cache.ts'
 import { untilGone } from '../system/until-gone.ts'
 import type { Outcome } from './catalog.ts'
+import type { Identities } from './identities.ts'
 
 /** How long answers of one upstream are trusted. */
 export interface Policy {
@@ -23,6 +24,7 @@ export interface AnswersDeps {
   readonly answerDeadlineMs: number
   /** Faults just had from upstream, by reference: not asked again for a moment. */
   readonly recent: MemoryCache<string, Fault>
+  readonly identities: Pick<Identities, 'keyOf'>
 }
 
 /** One kind of thing that an upstream is asked about, and may be remembered. */
@@ -65,8 +67,16 @@ export function createAnswers<Asked extends Reference, Facts extends { readonly 
   type Told = Heard<Facts, Fresh>
   const asking = new Map<string, Promise<Told>>()
 
-  async function askUpstream(key: string, reference: Asked, known: Facts | undefined, own: OwnAsk): Promise<Told> {
+  /** What one caller is told says nothing of what another would be. */
+  function ownKeyOf(reference: Asked, { credentials }: Pick<Ask, 'credentials'>): string {
+    const { rights } = deps.policyOf(reference.upstream)
+    return deps.identities.keyOf(printReference(reference), reference.upstream, rights, credentials)
+  }
+
+  async function askUpstream(reference: Asked, known: Facts | undefined, own: OwnAsk): Promise<Told> {
     const { requestId } = own
+    const key = printReference(reference)
+    const ownKey = ownKeyOf(reference, own)
     const ask: Ask = { ...own, principal: { kind: 'operator' }, signal: new AbortController().signal }
     try {
       const heard = await question.ask(reference, known, ask)
@@ -76,20 +86,21 @@ export function createAnswers<Asked extends Reference, Facts extends { readonly 
     } catch (error) {
       const isForAll = deps.policyOf(reference.upstream).rights !== 'caller'
       if (isFault(error, 'not-found', 'upstream-refused')) {
-        if (isForAll) recent.set(key, error)
+        if (isForAll) recent.set(ownKey, error)
       } else if (isFault(error, 'upstream-limited'))
-        recent.set(key, error, Math.min(error.details.retryAfterMs ?? troubledForMs, longestPauseMs))
-      else if (isUpstreamFailing(error)) recent.set(key, error, troubledForMs)
+        recent.set(ownKey, error, Math.min(error.details.retryAfterMs ?? troubledForMs, longestPauseMs))
+      else if (isUpstreamFailing(error)) recent.set(ownKey, error, troubledForMs)
       log.info('resolve.failed', { requestId, reference: key, error })
       throw error
     }
   }
 
   /** One question at a time about a name. It is nobody's own: whoever asked may leave, the answer is kept. */
-  function share(key: string, reference: Asked, known: Facts | undefined, ask: OwnAsk) {
+  function share(reference: Asked, known: Facts | undefined, ask: OwnAsk) {
+    const key = ownKeyOf(reference, ask)
     const running = asking.get(key)
     if (running) return { answer: running, joined: true }
-    const answer = askUpstream(key, reference, known, ask).finally(() => asking.delete(key))
+    const answer = askUpstream(reference, known, ask).finally(() => asking.delete(key))
     answer.catch(() => {})
     asking.set(key, answer)
     return { answer, joined: false }
@@ -121,12 +132,12 @@ export function createAnswers<Asked extends Reference, Facts extends { readonly 
       throw new Fault('not-found', { what: key, asked: [] })
     }
     const usable = worth === 'gone' ? undefined : known
-    const trouble = ask.revalidate ? undefined : recent.get(key)
+    const trouble = ask.revalidate ? undefined : recent.get(ownKeyOf(reference, ask))
     if (trouble) {
       if (usable && isUpstreamFailing(trouble)) return stale(usable, trouble.message)
       throw trouble
     }
-    const { answer, joined } = share(key, reference, known, {
+    const { answer, joined } = share(reference, known, {
       requestId: ask.requestId,
       canDoWithout: usable !== undefined,
       credentials: ask.credentials,

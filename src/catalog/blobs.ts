@@ -1,5 +1,6 @@
 import type { Mirrors } from '../mirrors/mirrors.ts'
 import type { Source } from '../model/artifact.ts'
+import { asBlobId, type Digest } from '../model/digest.ts'
 import { Fault, isFault } from '../model/fault.ts'
 import { octetStream } from '../model/media-type.ts'
 import type { Ask } from '../model/principal.ts'
@@ -23,7 +24,7 @@ export interface BlobsDeps {
   readonly rights: Rights
   readonly knowledge: Knowledge
   readonly origins: Pick<Origins, 'isPublic'>
-  readonly notes: Pick<Notes, 'take'>
+  readonly notes: Pick<Notes, 'take' | 'noted'>
   readonly mirrors: Pick<Mirrors, 'rank' | 'prove' | 'has'>
   /** May a place be asked that somebody else named? */
   readonly mayLearn: MayLearn
@@ -40,10 +41,28 @@ export interface Blobs {
 
 export function createBlobs(deps: BlobsDeps): Blobs {
   const { store, transfer, rights, knowledge, origins, notes, mirrors, mayLearn, policyOf, signatures } = deps
+  const learning = new Map<Digest, Promise<void>>() // settles when what a fill brought is known by the digest it was asked by
 
-  async function heldAs(reference: BlobReference): Promise<StoredBlob | undefined> {
-    const id = await knowledge.idOf(reference.digest)
+  async function knownAs(digest: Digest): Promise<StoredBlob | undefined> {
+    const id = await knowledge.idOf(digest)
     return id && (await store.stat(id))
+  }
+
+  /** What came by another digest than its sha256 is known by that a moment after its fill is over. */
+  async function heldAs({ digest }: BlobReference): Promise<StoredBlob | undefined> {
+    const held = await knownAs(digest)
+    if (held || asBlobId(digest) || transfer.running(digest)) return held
+    await learning.get(digest)
+    return knownAs(digest)
+  }
+
+  function take(digest: Digest, fill: Fill, facts: Parameters<Notes['take']>[2]): void {
+    const known = Promise.withResolvers<void>()
+    notes.take(digest, fill, facts, async () => known.resolve())
+    const learnt = Promise.race([known.promise, notes.noted(digest)]).finally(() => {
+      if (learning.get(digest) === learnt) learning.delete(digest)
+    })
+    learning.set(digest, learnt)
   }
 
   /** A HEAD starts no fill: the size comes from a manifest, or from the upstream's own answer to a HEAD. */
@@ -115,6 +134,8 @@ export function createBlobs(deps: BlobsDeps): Blobs {
     demandAllowed(reference, ask)
     demandOnline(reference)
     await demandSigned(reference, member, undefined, ask)
+    const mayHaveCome = told === undefined && !asBlobId(reference.digest) && !transfer.running(reference.digest)
+    if (mayHaveCome && (await heldAs(reference))) return open(reference, ask)
     const running = transfer.running(reference.digest)
     const joined = running !== undefined
     if (joined && signatures.isRequired(reference.upstream) && running.artifact.reference.upstream !== reference.upstream)
@@ -130,7 +151,7 @@ export function createBlobs(deps: BlobsDeps): Blobs {
     if (!joined) {
       const { mediaType } = member
       const facts = { mediaType, repositories: [printPlace(reference)], isPublic: origins.isPublic(reference.upstream) }
-      notes.take(reference.digest, fill, facts)
+      take(reference.digest, fill, facts)
     }
     try {
       const opened = await untilGone(fill.opened, ask.signal)

@@ -4,6 +4,7 @@ import { type BlobReference, placeOf, printReference, type Reference, type Upstr
 import type { Clock } from '../system/clock.ts'
 import { createMemoryCache } from '../system/memory-cache.ts'
 import { networkOf } from '../system/networks.ts'
+import { createPlaces, type Places } from '../system/places.ts'
 import { createSingleFlight } from '../system/single-flight.ts'
 import type { AdmittingOf, RepositoryReference } from '../upstream/upstream.ts'
 import type { Policy } from './answers.ts'
@@ -22,6 +23,18 @@ export interface CallerRightsDeps {
 
 interface Right {
   readonly askedAt: number // epoch ms
+}
+
+/** A login that was refused. */
+interface Failed {
+  readonly who: string
+  readonly at: number // epoch ms
+}
+
+/** What was shown from one network and was wrong, oldest first: what no upstream had taken before, and what one had. */
+interface Guessing {
+  readonly failed: readonly Failed[]
+  readonly taken: readonly Failed[]
 }
 
 const rightForMs = 60_000
@@ -53,26 +66,63 @@ export function createCallerRights({
     clock,
   })
   const flights = createSingleFlight<string, void>()
-  const guesses = createMemoryCache<string, { readonly failedAt: readonly number[] }>({ maxEntries: rightsKept })
+  const guessing = createMemoryCache<string, Guessing>({ maxEntries: rightsKept })
+  const turns = createMemoryCache<string, Places>({ maxEntries: rightsKept })
 
-  function failuresOf({ client = '' }: Ask): readonly number[] {
-    return (guesses.get(networkOf(client))?.failedAt ?? []).filter((at) => at > clock.now() - guessingMs)
+  function turnsOf({ client = '' }: Ask, upstream: UpstreamId): Places {
+    const key = `${networkOf(client)} ${upstream}`
+    const places = turns.get(key) ?? createPlaces(mostFailures)
+    turns.set(key, places)
+    return places
   }
 
-  /** What some upstream took lately is no guess. */
-  const isGuess = ({ credentials }: Ask) => credentials !== undefined && !accepted.get(identities.ofLogin(credentials))
+  function guessingOf({ client = '' }: Ask): Guessing {
+    const network = networkOf(client)
+    const known = guessing.get(network) ?? { failed: [], taken: [] }
+    const recent = (all: readonly Failed[]) => all.filter(({ at }) => at > clock.now() - guessingMs)
+    const now = { ...known, failed: recent(known.failed), taken: recent(known.taken) }
+    guessing.set(network, now)
+    return now
+  }
+
+  /**
+   * What this upstream took lately is no guess: unless it takes anything of whoever asks for what is public, and many of those
+   * turn out to be wrong.
+   */
+  function kindOf({ credentials }: Ask, upstream: UpstreamId): 'failed' | 'taken' | undefined {
+    if (!credentials) return undefined
+    return accepted.get(identities.ofLogin(credentials))?.upstreams.includes(upstream) ? 'taken' : 'failed'
+  }
 
   /** An upstream hears all guesses from one address, which is ours. @throws Fault 'client-limited' */
-  function demandPatience(ask: Ask): void {
-    const failedAt = failuresOf(ask)
-    if (failedAt.length < mostFailures || !isGuess(ask)) return
-    const retryAfterMs = failedAt[0]! + guessingMs - clock.now()
+  function demandPatience(ask: Ask, upstream: UpstreamId): void {
+    const kind = kindOf(ask, upstream)
+    const [first, ...others] = kind === undefined ? [] : guessingOf(ask)[kind]
+    if (first === undefined || others.length < mostFailures - 1) return
+    const retryAfterMs = first.at + guessingMs - clock.now()
     throw new Fault('client-limited', { what: `${mostFailures} logins failed within a minute`, retryAfterMs })
   }
 
-  function countFailure(error: Fault, ask: Ask): void {
-    const isWrong = isFault(error, 'upstream-refused') && error.details.status === 401 && isGuess(ask)
-    if (isWrong) guesses.set(networkOf(ask.client ?? ''), { failedAt: [...failuresOf(ask), clock.now()] })
+  /** The same again is no other guess. */
+  function countFailure(error: Fault, ask: Ask, upstream: UpstreamId): void {
+    const kind = kindOf(ask, upstream)
+    if (kind === undefined || !isFault(error, 'upstream-refused') || error.details.status !== 401) return
+    const known = guessingOf(ask)
+    const who = identities.ofLogin(ask.credentials!)
+    const others = known[kind].filter((one) => one.who !== who)
+    guessing.set(networkOf(ask.client ?? ''), { ...known, [kind]: [...others, { who, at: clock.now() }] })
+  }
+
+  /** Not more guesses at once than may fail. */
+  async function inTurn(ask: Ask, upstream: UpstreamId, work: () => Promise<void>): Promise<void> {
+    if (kindOf(ask, upstream) !== 'failed') return work()
+    const leave = await turnsOf(ask, upstream).enter(ask.signal)
+    try {
+      demandPatience(ask, upstream)
+      await work()
+    } finally {
+      leave()
+    }
   }
 
   /** The bytes of a name are asked for by that. */
@@ -109,7 +159,7 @@ export function createCallerRights({
       keep(right, who, upstream)
     } catch (error) {
       if (isFault(error, 'not-found', 'upstream-refused')) {
-        countFailure(error, ask)
+        countFailure(error, ask, upstream)
         rights.delete(right)
         refusals.set(keyOf(right, wanted, error), error)
       } else if (isUpstreamFailing(error)) {
@@ -137,15 +187,25 @@ export function createCallerRights({
     async admit(wanted, ask) {
       const place = 'repository' in wanted ? wanted : placeOf(wanted)
       const right = `${identities.of(wanted.upstream, ask.credentials)} ${printPlace(place)}`
-      const known = rights.get(right)
-      if (known && clock.now() - known.askedAt < rightForMs) return
       const key = `${right} ${printWanted(wanted)}`
-      const refusal = refusals.get(right) ?? refusals.get(key)
-      if (refusal) throw refusal
-      if (!known) demandPatience(ask)
+      const isFresh = (known: Right | undefined) => known !== undefined && clock.now() - known.askedAt < rightForMs
+      const demandNoRefusal = () => {
+        const refusal = refusals.get(right) ?? refusals.get(key)
+        if (refusal) throw refusal
+      }
       const { client } = ask
-      const answer = flights.run(key, ask.signal, (signal) => askUpstream(wanted, place, { ...ask, client, signal }))
-      await (known ? beforeDeadline(answer) : answer)
+      const answer = () => flights.run(key, ask.signal, (signal) => askUpstream(wanted, place, { ...ask, client, signal }))
+
+      const known = rights.get(right)
+      if (isFresh(known)) return
+      demandNoRefusal()
+      if (known) return beforeDeadline(answer())
+      demandPatience(ask, wanted.upstream)
+      await inTurn(ask, wanted.upstream, async () => {
+        if (isFresh(rights.get(right))) return // it was found out meanwhile
+        demandNoRefusal()
+        await answer()
+      })
     },
     async acceptedBy(login) {
       return accepted.get(identities.ofLogin(login))?.upstreams ?? []

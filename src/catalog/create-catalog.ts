@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import type { Mirrors } from '../mirrors/mirrors.ts'
 import type { BlobId } from '../model/digest.ts'
 import { Fault } from '../model/fault.ts'
@@ -106,14 +107,15 @@ export async function createCatalog(given: CatalogDeps): Promise<OwnedCatalog> {
   const pins = await createPins({ records, sidecars, knowledge, walk, configured: deps.pins })
   const documents = createDocuments({ store, knowledge, walk, log })
   const recent = createMemoryCache<string, Fault>({ maxEntries: 10_000, ttlMs: deps.negativeForMs, clock: deps.clock })
-  let hitsVersion = 0
+  let hitsVersion = randomInt(2 ** 47) // of two catalogs, one after the other, neither is taken for the other
   const hot = createMemoryCache<string, HeldManifest>({ maxEntries: 20_000 })
   const lists = createMemoryCache<string, KnownList>({ maxEntries: 2_000 })
   const lookups = createMemoryCache<string, KnownLookup>({
     maxBytes: lookupBytesKept,
     sizeOf: ({ found }) => (found?.body.length ?? 0) + 500,
   })
-  const tagDeps = { ...deps, knowledge, documents, recent }
+  const identities = createIdentities()
+  const tagDeps = { ...deps, knowledge, documents, recent, identities }
 
   const resolveTag = createResolveTag(tagDeps)
   const manifests = createManifests({ ...tagDeps, resolveTag, hot, flights: createSingleFlight() })
@@ -121,7 +123,6 @@ export async function createCatalog(given: CatalogDeps): Promise<OwnedCatalog> {
   const notes = createNotes({ ...deps, knowledge })
   const blobs = createBlobs({ ...deps, origins, notes, rights: createRights({ ...deps, origins, knowledge }), knowledge })
   const names = createNames({ ...tagDeps, notes, blobs })
-  const identities = createIdentities()
   const lookup = createLookups({ ...deps, cache: lookups, identities })
   const links = createLinks({ ...deps, knowledge, blobs, proveForMs })
   const isPublic = ({ upstream }: Place) => origins.isPublic(upstream)
@@ -169,7 +170,7 @@ export async function createCatalog(given: CatalogDeps): Promise<OwnedCatalog> {
     ...createShubSearch({ ...deps, names, lookup }),
     ...createCallerRights({ ...deps, identities, knowledge }),
     heldNames: createHeldNames({ records, names }),
-    ...createLists({ ...deps, cache: lists, flights: createSingleFlight() }),
+    ...createLists({ ...deps, identities, cache: lists, flights: createSingleFlight() }),
     images: createImages({ records, store, knowledge, walk, pins }),
     inspect: createInspect({ ...deps, knowledge, walk }),
     get: createGet({ ...deps, manifests, names, blobs, notes, knowledge, walk }),

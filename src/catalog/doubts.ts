@@ -5,8 +5,9 @@ import type { AnswersDeps } from './answers.ts'
 import type { Knowledge } from './knowledge.ts'
 
 /**
- * A name whose bytes turned out to be others than its upstream had said, or not to be there, is asked for again before it is
- * given to anybody: it may mean something else by now. Never rejects.
+ * A name whose bytes turned out to be others than its upstream had said, or not to be there, is asked for again by whoever wants
+ * it next: it may mean something else by now. What was said before is given only, as of any name, where its upstream is too slow
+ * or fails; the bytes are verified all the same. Never rejects.
  *
  * @param isMeant is it still what was said then?
  */

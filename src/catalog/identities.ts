@@ -6,6 +6,8 @@ import type { UpstreamId } from '../model/reference.ts'
 export interface Identities {
   /** Who this is to that upstream. */
   of(upstream: UpstreamId, shown: Credentials | undefined): string
+  /** The key of what is not for others, where an upstream says itself who may read what: what one hears says nothing of another. */
+  keyOf(key: string, upstream: UpstreamId, rights: 'site' | 'caller' | undefined, shown: Credentials | undefined): string
   /** Whoever shows this. */
   ofLogin(login: Login): string
 }
@@ -21,8 +23,11 @@ export function createIdentities(): Identities {
       .digest('base64')
   }
 
+  const of: Identities['of'] = (upstream, shown) => (shown?.upstreams.includes(upstream) ? ofLogin(shown) : 'anonymous')
+
   return {
-    of: (upstream, shown) => (shown?.upstreams.includes(upstream) ? ofLogin(shown) : 'anonymous'),
+    of,
+    keyOf: (key, upstream, rights, shown) => (rights === 'caller' ? `${key} ${of(upstream, shown)}` : key),
     ofLogin,
   }
 }

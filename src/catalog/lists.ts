@@ -9,6 +9,7 @@ import type { createSingleFlight } from '../system/single-flight.ts'
 import type { Referrers, TagLists, TagPage, Upstreams } from '../upstream/upstream.ts'
 import type { Policy } from './answers.ts'
 import type { Outcome, Pulls } from './catalog.ts'
+import type { Identities } from './identities.ts'
 
 export interface ListsDeps {
   readonly upstreams: Upstreams
@@ -17,6 +18,7 @@ export interface ListsDeps {
   readonly records: Pick<Records, 'tags' | 'names' | 'blobs'>
   readonly clock: Clock
   readonly negativeForMs: number
+  readonly identities: Pick<Identities, 'keyOf'>
   readonly cache: MemoryCache<string, KnownList>
   readonly flights: ReturnType<typeof createSingleFlight<string, KnownList>>
 }
@@ -31,12 +33,13 @@ export function createLists(deps: ListsDeps): Pick<Pulls, 'tags' | 'referrers' |
   const { clock, cache } = deps
 
   async function known<T extends TagPage | Referrers>(
-    key: string,
+    what: string,
     upstream: UpstreamId,
     ask: Ask,
     fetch: (ask: Ask) => Promise<T | undefined>,
   ): Promise<{ answer: T | undefined; outcome: Outcome }> {
     const policy = deps.policyOf(upstream)
+    const key = deps.identities.keyOf(what, upstream, policy.rights, ask.credentials)
     const before = cache.get(key)
     // That there is nothing is believed only briefly: it may come any moment.
     const freshForMs = before?.answer ? policy.freshForMs : Math.min(policy.freshForMs, deps.negativeForMs)

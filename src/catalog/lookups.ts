@@ -72,10 +72,14 @@ export function createLookups({ lookupsOf, policyOf, clock, cache, identities }:
     const lookups = lookupsOf(upstream, about)
     if (!lookups) throw new Fault('upstream-unknown', { name: upstream })
     // Keys are the same for all; what an upstream that tells its callers apart finds is one caller's.
-    const isOwn = about !== 'keys' && policyOf(upstream).rights === 'caller'
-    const key = `${about} ${upstream} ${question}${isOwn ? ` ${identities.of(upstream, ask.credentials)}` : ''}`
+    const { staleIfErrorMs, isOffline, rights } = policyOf(upstream)
+    const key = identities.keyOf(
+      `${about} ${upstream} ${question}`,
+      upstream,
+      about === 'keys' ? 'site' : rights,
+      ask.credentials,
+    )
     const { foundForMs, missingForMs, answerMs } = patience[about]
-    const { staleIfErrorMs, isOffline } = policyOf(upstream)
     const before = cache.get(key)
     const worth = before
       ? judge(before, { freshForMs: before.found ? foundForMs : missingForMs, staleIfErrorMs }, clock.now())

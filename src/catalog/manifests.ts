@@ -119,8 +119,12 @@ export function createManifests(deps: ManifestsDeps): Manifests {
     const key = printReference(reference)
     const trouble = ask.revalidate ? undefined : deps.recent.get(key)
     if (trouble) throw trouble
-    if (deps.policyOf(reference.upstream).isOffline) throw new Fault('not-found', { what: key, asked: [] })
-    const { value, joined } = await deps.flights.run(key, ask.signal, (signal) => fetchAlone(key, reference, { ...ask, signal }))
+    const { isOffline, rights } = deps.policyOf(reference.upstream)
+    if (isOffline) throw new Fault('not-found', { what: key, asked: [] })
+    const ownKey = deps.identities.keyOf(key, reference.upstream, rights, ask.credentials)
+    const { value, joined } = await deps.flights.run(ownKey, ask.signal, (signal) =>
+      fetchAlone(key, reference, { ...ask, signal }),
+    )
     return { ...value, outcome: { kind: joined ? 'collapsed' : 'miss' } }
   }
 

@@ -27,7 +27,7 @@ export function withPlacesNamed(error: unknown, what: string, urls: readonly str
     const url = new URL(text)
     const why = mayLearn(url)
       ? 'did not give it'
-      : 'was not asked: a place that is private or not https has to be named in outbound.allow'
+      : 'was not asked: a place that is private or not https has to be named in outbound.allow, and this server does not ask itself'
     return `${redactUrl(url)}, which its manifest names, ${why}`
   })
   return new Fault('all-sources-failed', { what, tried: [error.message, ...tried] }, { cause: error })

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { type AnswersDeps, createAnswers, type Heard, type Policy } from '../../../src/catalog/answers.ts'
+import { createIdentities } from '../../../src/catalog/identities.ts'
 import { Fault } from '../../../src/model/fault.ts'
 import type { Ask } from '../../../src/model/principal.ts'
 import type { FileReference } from '../../../src/model/reference.ts'
@@ -46,6 +47,7 @@ describe('an answer', () => {
       log: createRecordedLog(),
       answerDeadlineMs: 2 * second,
       recent: createMemoryCache<string, Fault>({ maxEntries: 10, ttlMs: 10 * second, clock }),
+      identities: createIdentities(),
       ...more,
     }
     return createAnswers<FileReference, Facts, string>(deps, {
@@ -71,6 +73,43 @@ describe('an answer', () => {
     throw fault
   }
   const kindOf = async (more: Partial<Ask> = {}) => (await answer(x, asking(more))).outcome.kind
+
+  describe('of an upstream that tells those who ask apart', () => {
+    const login = (username: string): Pick<Ask, 'credentials'> => ({
+      credentials: { kind: 'password', username, password: 'x', upstreams: [x.upstream] },
+    })
+    const [ada, bob] = [login('ada'), login('bob')]
+    const asker = () => (asks.at(-1)!.credentials as { username: string }).username
+    const refusals: readonly Fault[] = [
+      new Fault('upstream-limited', { url: 'https://files.example', retryAfterMs: minute }),
+      new Fault('upstream-refused', { url: 'https://files.example', status: 403 }),
+    ]
+    beforeEach(() => {
+      answer = build({ policyOf: () => ({ ...policy, rights: 'caller' }) })
+    })
+
+    test.each(refusals)('is of who asked, and not of another, afterwards: $code', async (refusal) => {
+      reply = async () => (asker() === 'ada' ? fails(refusal)() : heard('a'))
+      expect(await faultOf(answer(x, asking(ada)))).toBe(refusal.code)
+      expect(await kindOf(bob)).toBe('miss')
+    })
+
+    test.each(refusals)('nor at the same time: $code', async (refusal) => {
+      const gate = Promise.withResolvers<void>()
+      reply = async () => {
+        const isAdas = asker() === 'ada'
+        await gate.promise
+        return isAdas ? fails(refusal)() : heard('a')
+      }
+      const [adas, bobs] = [faultOf(answer(x, asking(ada))), kindOf(bob)]
+      gate.resolve()
+      expect(await Promise.all([adas, bobs])).toEqual([refusal.code, 'miss'])
+    })
+
+    test('is asked for once by all who show the same', async () => {
+      expect(await Promise.all([kindOf(ada), kindOf(ada)])).toEqual(['miss', 'collapsed'])
+    })
+  })
 
   test('brings along what is not remembered, for all who asked at once', async () => {
     const { promise, resolve } = Promise.withResolvers<void>()

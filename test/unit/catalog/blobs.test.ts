@@ -75,6 +75,25 @@ describe('a blob', () => {
     expect(house.hub.asked.filter((what) => what.startsWith('body'))).toHaveLength(1)
   })
 
+  test('by its sha512 is not fetched again while what came is being written down', async () => {
+    const strong = { ...blob(5_000), digest: digestOfBytes(blob(5_000).bytes, 'sha512') }
+    house.hub.pushBlob('lab/tool', strong)
+    const { writeBlob } = house.sidecars
+    const [came, written] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    house.sidecars.writeBlob = async (...facts) => {
+      came.resolve()
+      await written.promise
+      return writeBlob(...facts)
+    }
+    expect((await read(undefined, hub, strong)).equals(strong.bytes)).toBe(true)
+    await came.promise
+    const again = read(undefined, hub, strong)
+    await house.clock.advance(0)
+    written.resolve()
+    expect((await again).equals(strong.bytes)).toBe(true)
+    expect(house.hub.asked.filter((what) => what.startsWith('body'))).toHaveLength(1)
+  })
+
   test('that is not there is not found, and what is broken says so', async () => {
     expect(await faultOf(open('lab/none'))).toBe('not-found')
     house.hub.fails = new Fault('upstream-status', { url: 'x', status: 500 })
