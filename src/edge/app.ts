@@ -20,6 +20,7 @@ import type { Kept } from './kept.ts'
 import { openingWithLength } from './known-length.ts'
 import { libraryDoors } from './library-doors.ts'
 import { createNamedChoice, parseWholeImage } from './named-choice.ts'
+import type { PathDoor } from './own-place.ts'
 import { createOwnUrl } from './own-url.ts'
 import { createPace } from './pace.ts'
 import { protocolOf } from './protocol-of.ts'
@@ -177,7 +178,8 @@ export function createEdge(deps: EdgeDeps): Edge {
     keys: createKeyRoute({ catalog, libraries: librariesOf(deps) }),
   })
   /** By the first part of the path; what is in none of them is for a registry. */
-  const doors = new Map<string, (exchange: Exchange, target: RequestTarget) => Promise<void>>([
+  type Answer = (exchange: Exchange, target: RequestTarget) => Promise<void>
+  const doors = new Map<string, Answer>([
     ['blobs', blobs],
     ['metalink', (exchange, target) => metalinks.ofImage(exchange, target)],
     ['files', files],
@@ -186,7 +188,7 @@ export function createEdge(deps: EdgeDeps): Edge {
     ['shub', shub],
     ['static', pages],
     ...(gate.givesTickets ? [['token', createTicketRoute({ gate, choose })] as const] : []),
-  ])
+  ] satisfies (readonly [PathDoor, Answer])[])
   const redirect = createRedirect(deps.publicUrl, deps.addresses)
   const app = healthRoutes({ ...deps, gate })
   const appPaths = new Set(app.routes.map(({ path }) => path))

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
-import { BlockList, isIP } from 'node:net'
+import { isIP } from 'node:net'
+import { createNetworks, plainAddress } from '../system/networks.ts'
 
 /** Who asks, where proxies of ours stand between: for logs and limits, never for what an answer says. */
 export interface ClientAddresses {
@@ -16,28 +17,15 @@ const mostHops = 20 // proxies in a row
 
 /** @param trusted addresses and networks (CIDR) of proxies */
 export function createClientAddresses(trusted: readonly string[]): ClientAddresses {
-  const proxies = new BlockList()
-  for (const entry of trusted) {
-    const [address = '', bits] = entry.split('/')
-    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
-    if (bits === undefined) proxies.addAddress(address, family)
-    else proxies.addSubnet(address, Number(bits), family)
-  }
-
-  function isProxy(address: string): boolean {
-    if (trusted.length === 0) return false
-    const one = plain(address)
-    const version = isIP(one)
-    return version !== 0 && proxies.check(one, version === 6 ? 'ipv6' : 'ipv4')
-  }
+  const isProxy = createNetworks(trusted)
 
   function of({ socket, headers }: IncomingMessage): string {
-    const own = plain(socket.remoteAddress ?? '')
+    const own = plainAddress(socket.remoteAddress ?? '')
     if (!isProxy(own)) return own
     const told = listOf(headers['x-forwarded-for']).slice(-mostHops)
     let nearest = own
     for (const entry of told.toReversed()) {
-      const address = plain(bare(entry))
+      const address = plainAddress(bare(entry))
       if (isIP(address) === 0) break
       nearest = address
       if (!isProxy(address)) break
@@ -52,12 +40,8 @@ export function createClientAddresses(trusted: readonly string[]): ClientAddress
       return isProxy(socket.remoteAddress ?? '') && listOf(headers['x-forwarded-proto']).at(-1)?.toLowerCase() === 'https'
     },
     isProxy,
-    plain,
+    plain: plainAddress,
   }
-}
-
-function plain(address: string): string {
-  return /^::ffff:\d+\.\d+\.\d+\.\d+$/i.test(address) ? address.slice(7) : address
 }
 
 function listOf(field: string | string[] | undefined): readonly string[] {

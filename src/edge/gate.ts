@@ -63,6 +63,7 @@ export interface GateDeps {
 const challenge = 'Basic realm="forebay"'
 const by = 'the settings of this proxy (access)'
 const anonymous: Principal = { kind: 'anonymous' }
+const retryAfterMs = 5_000
 // What clients ask before they can know who they are.
 const discovery = /^\/+(?:library\/+[^/]+\/+)?(?:version$|assets\/|auth\/)/
 const tokenStatus = /\/auth\/+v1\/token-status(?:\?|$)/
@@ -226,7 +227,7 @@ export function createGate({ access, catalog, callers, addresses, upstreams, own
           await catalog.admit(home, ask)
           return home
         } catch (error) {
-          if (!isFault(error, 'upstream-refused', 'not-found')) failure = error
+          if (!isFault(error, 'upstream-refused', 'not-found')) failure = namingNobody(error)
         }
       }
       if (failure) throw failure
@@ -249,6 +250,9 @@ export function createGate({ access, catalog, callers, addresses, upstreams, own
     },
     async ticketFor({ incoming, client }, wanted) {
       const { authorization } = incoming.headers
+      // Or nothing that was taken back would ever be over.
+      if (access.shown(authorization).kind === 'ticket')
+        throw new Fault('unauthenticated', { what: 'a token', challenge, why: 'for another token none is given' })
       const upstream = wanted.find((id) => callers.all.has(id))
       // Whether an upstream takes it shows where something of it is asked for.
       if (upstream !== undefined)
@@ -264,6 +268,12 @@ export function createGate({ access, catalog, callers, addresses, upstreams, own
       }
     },
   }
+}
+
+/** Who asks by a digest is not told whose it is. */
+function namingNobody(error: unknown): unknown {
+  if (!isFault(error) || isFault(error, 'client-limited', 'cancelled')) return error
+  return new Fault('rights-unknown', { what: 'this', why: 'an upstream cannot be asked', retryAfterMs })
 }
 
 function printWanted(wanted: Wanted): string {

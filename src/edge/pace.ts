@@ -37,7 +37,7 @@ export function createPace({ perClient, inAll }: Rates): Pace | undefined {
   let last: Promise<void> = Promise.resolve()
 
   async function wait({ client, signal }: Pick<Exchange, 'client' | 'signal'>): Promise<void> {
-    await ofClients?.paid(client, signal)
+    if (ofClients?.owes(client)) await ofClients.paid(client, signal)
     if (!ofAll) return
     // One after the other, so that nobody is passed over.
     waiting++

@@ -27,7 +27,7 @@ export function healthRoutes({ metrics, gate, version, isReady }: HealthDeps): H
       )
     })
     .get('/healthz', (c) => c.text('ok\n'))
-    .get('/readyz', (c) => (isReady() ? c.text('ready\n') : c.text('stopping\n', 503)))
+    .get('/readyz', (c) => (isReady() ? c.text('ready\n') : c.text('not ready\n', 503)))
     .get('/metrics', async (c) => {
       await gate.demandAdmin(incomingOf(c))
       return c.body(await metrics.expose(), 200, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' })

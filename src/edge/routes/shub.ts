@@ -76,7 +76,10 @@ export function createShubRoutes({ catalog, choose, artifact, fields }: ShubRout
     } catch (error) {
       const other = isFault(error, 'not-found') ? await catalog.spelling(reference) : undefined
       if (!other) throw error
-      return catalog.told(other, exchange)
+      return catalog.told(other, exchange).catch((refusal) => {
+        // That there is such a name is not told to who may not read it.
+        throw isFault(refusal, 'denied', 'unauthenticated') ? error : refusal
+      })
     }
   }
 
