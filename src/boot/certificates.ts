@@ -1,6 +1,6 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { createSecureContext, type SecureContextOptions } from 'node:tls'
-import type { TlsSettings } from '../config/load.ts'
+import type { TlsSettings } from '../config/config.ts'
 import { isFault } from '../model/fault.ts'
 import { readSmallFile } from '../system/files.ts'
 

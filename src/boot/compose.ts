@@ -1,6 +1,6 @@
 import { createCatalog, type OwnedCatalog } from '../catalog/create-catalog.ts'
 import { createSignatures } from '../catalog/create-signatures.ts'
-import type { Config, UpstreamSettings } from '../config/load.ts'
+import type { Config, UpstreamSettings } from '../config/config.ts'
 import { createMirrors, type Place } from '../mirrors/create-mirrors.ts'
 import type { OriginKind } from '../mirrors/places.ts'
 import { reporting } from '../mirrors/reporting.ts'
@@ -42,6 +42,8 @@ export interface Beside {
   readonly transfer: Transfer
   /** How clients reach the server. */
   readonly publicUrl: () => string | undefined
+  /** Would a question there come back to us? */
+  readonly isOwn: (url: URL) => boolean
   /** The one of the newest settings. */
   readonly latest: () => Pick<Upper, 'supply'>
 }
@@ -50,10 +52,10 @@ export interface Beside {
 export async function composeUpper(
   config: Config,
   { store, sidecars, records, knowledge, hasher, clock, steady, log, version }: Ground,
-  { transfer, publicUrl, latest }: Beside,
+  { transfer, publicUrl, isOwn, latest }: Beside,
 ): Promise<Upper> {
   const { openpgp, siteKey, trusted } = await openKeys(config)
-  const http = createHttp(outboundSettings(config, version))
+  const http = createHttp({ ...outboundSettings(config, version), isOwn })
   const { upstreams, named, tagLists, lookupsOf, readerVia, budgets, admitting } = createUpstreams(config, http, steady, log)
   const plain = createPlainReader(http, config.outbound.maxPerMirror)
   const tree = createFileTree()
@@ -63,6 +65,7 @@ export async function composeUpper(
     places: placesOf(config),
     here: config.site,
     clock: steady,
+    isOwn,
     sizeAt: (source, signal) => (atFile(source.url) ? tree : plain).sizeAt(source, signal),
   })
   const described = createDescribed(http)

@@ -1,5 +1,6 @@
 import type { RequestListener } from 'node:http'
-import type { Config } from '../config/load.ts'
+import { createFailures, type Failures } from '../access/attempts.ts'
+import type { Config } from '../config/config.ts'
 import { createKept } from '../edge/kept.ts'
 import type { Promises } from '../edge/promises.ts'
 import type { Exposing } from '../edge/routes/health.ts'
@@ -39,6 +40,7 @@ export interface FrontDeps extends Pick<HandlersDeps, 'log' | 'publicUrl' | 'ver
   readonly metrics: Metrics
   readonly exposing?: Exposing
   readonly promises?: Promises
+  readonly failures?: Failures
 }
 
 /** @throws Fault 'config-invalid', 'disk-failed' */
@@ -46,7 +48,8 @@ export async function openFront(first: Config, deps: FrontDeps): Promise<Front> 
   const { house, tls, clock, log, metrics, exposing = metrics, publicUrl, version, isReady } = deps
   const receptions: Reception[] = []
   let config = first
-  let access = await openAccess(first, log, clock)
+  const { failures = createFailures(clock) } = deps
+  let access = await openAccess(first, log, clock, failures)
   const kept = createKept(metrics, deps.promises)
   const { refused } = kept.metrics
   const doorkeeper = createDoorkeeper(first.limits, { addresses: () => handlers.addresses, refused })
@@ -75,7 +78,7 @@ export async function openFront(first: Config, deps: FrontDeps): Promise<Front> 
     },
     small: (incoming, outgoing) => handlers.small(incoming, outgoing),
     async prepare(next) {
-      const nextAccess = await openAccess(next, log, clock)
+      const nextAccess = await openAccess(next, log, clock, failures)
       return {
         async use() {
           const before = access

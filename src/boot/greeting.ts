@@ -1,4 +1,4 @@
-import type { Config } from '../config/load.ts'
+import type { Config } from '../config/config.ts'
 
 /** For the person who typed the command: where the proxy is, and a line to try for each kind of upstream there is. */
 export function printGreeting(url: string, { store, upstreams }: Pick<Config, 'store' | 'upstreams'>): string {

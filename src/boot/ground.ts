@@ -1,6 +1,6 @@
 import type { OwnedCatalog } from '../catalog/create-catalog.ts'
 import { createKnowledge, type Knowledge } from '../catalog/knowledge.ts'
-import type { Config } from '../config/load.ts'
+import type { Config } from '../config/config.ts'
 import { createKeyvRecords } from '../records/keyv-records.ts'
 import { acquireStoreLock, networkFileSystem } from '../records/lock.ts'
 import type { Records } from '../records/records.ts'

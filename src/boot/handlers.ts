@@ -1,7 +1,7 @@
 import type { RequestListener } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import type { Serving } from '../catalog/catalog.ts'
-import type { Config } from '../config/load.ts'
+import type { Config } from '../config/config.ts'
 import { createEdge, type Door, type EdgeDeps } from '../edge/app.ts'
 import { createClientAddresses } from '../edge/client-address.ts'
 import { createAdmin } from '../edge/routes/admin.ts'

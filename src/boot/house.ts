@@ -1,5 +1,5 @@
 import type { Catalog } from '../catalog/catalog.ts'
-import type { Config } from '../config/load.ts'
+import type { Config } from '../config/config.ts'
 import { publicUrlOf } from '../config/public-url.ts'
 import { type Clock, steadyClock, systemClock } from '../system/clock.ts'
 import type { Logger } from '../system/log.ts'
@@ -37,11 +37,13 @@ export interface Surroundings {
   readonly clock?: Clock
   /** How clients reach the server, where that is known only once it listens. */
   readonly publicUrl?: () => string | undefined
+  /** Would a question there come back to us? */
+  readonly isOwn?: (url: URL) => boolean
 }
 
 /** @throws Fault 'store-locked' when another process owns the store, 'config-invalid' for keys of no use, 'disk-failed' */
 export async function openHouse(first: Config, surroundings: Surroundings): Promise<House> {
-  const { log, version, clock = systemClock } = surroundings
+  const { log, version, clock = systemClock, isOwn = () => false } = surroundings
   const steady = surroundings.clock ?? steadyClock
   let config = first
   let upper: Upper | undefined
@@ -62,7 +64,7 @@ export async function openHouse(first: Config, surroundings: Surroundings): Prom
 
   async function compose(next: Config, records = ground.records): Promise<Upper> {
     const publicUrl = surroundings.publicUrl ?? (() => publicUrlOf(config))
-    const made = await composeUpper(next, { ...ground, records }, { transfer, publicUrl, latest: () => upper! })
+    const made = await composeUpper(next, { ...ground, records }, { transfer, publicUrl, isOwn, latest: () => upper! })
     alive.add(made)
     return made
   }

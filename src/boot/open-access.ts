@@ -1,12 +1,13 @@
 import type { Access, Tokens } from '../access/access.ts'
+import type { Failures } from '../access/attempts.ts'
 import { createAccess } from '../access/create-access.ts'
 import { createTokens } from '../access/tokens.ts'
-import type { Config } from '../config/load.ts'
+import type { Config } from '../config/config.ts'
 import { type Clock, systemClock } from '../system/clock.ts'
 import type { Logger } from '../system/log.ts'
 
 /** Who may read what, with its users and tokens read. @throws Fault 'config-invalid', 'disk-failed' */
-export function openAccess(config: Config, log: Logger, clock: Clock = systemClock): Promise<Access> {
+export function openAccess(config: Config, log: Logger, clock: Clock, failures: Failures): Promise<Access> {
   const all = [...config.upstreams.values()]
   return createAccess({
     settings: config.access,
@@ -14,6 +15,7 @@ export function openAccess(config: Config, log: Logger, clock: Clock = systemClo
     upstreams: all.filter(({ rights }) => rights === 'site').map(({ id }) => id),
     hasOthers: all.some(({ rights }) => rights !== 'site'),
     storePath: config.store.path,
+    failures,
     clock,
     log,
   })

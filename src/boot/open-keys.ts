@@ -1,5 +1,5 @@
 import type { TrustedKeys } from '../catalog/trusted-keys.ts'
-import type { Config } from '../config/load.ts'
+import type { Config } from '../config/config.ts'
 import type { Secret } from '../config/secrets.ts'
 import { Fault } from '../model/fault.ts'
 import type { UpstreamId } from '../model/reference.ts'

@@ -1,5 +1,5 @@
 import type { OpenStore } from '../cli/command.ts'
-import type { Config } from '../config/load.ts'
+import type { Config } from '../config/config.ts'
 import { createLogger } from '../system/log.ts'
 import { openHouse } from './house.ts'
 

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Config } from '../config/load.ts'
+import type { Config } from '../config/config.ts'
 
 /** Settings that a running server goes on with as it was started, by their names in the file. */
 export function waitingForRestart(running: Config, wanted: Config): readonly string[] {

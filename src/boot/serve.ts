@@ -1,5 +1,5 @@
 import { isatty } from 'node:tty'
-import type { Config } from '../config/load.ts'
+import type { Config } from '../config/config.ts'
 import { isFault } from '../model/fault.ts'
 import { systemClock } from '../system/clock.ts'
 import { createLogger } from '../system/log.ts'
@@ -23,10 +23,14 @@ const terminal = 0 // standard input
  * @throws Fault when it cannot start
  */
 export async function serve(config: Config, version: string, { reread, workers }: ServeOptions): Promise<number> {
-  const log = createLogger({ level: config.log.level })
+  const log = createLogger({ level: config.log.level, isShared: workers > 0 })
   const supervisor = createSupervisor({ env: process.env, clock: systemClock, log })
   const hadTerminal = isatty(terminal)
   const stop = nextSignal()
+  let isStopped = false
+  void stop.then(() => {
+    isStopped = true
+  })
   let { level } = config.log
   let isWanted = false
   let reload = async () => {
@@ -41,7 +45,11 @@ export async function serve(config: Config, version: string, { reread, workers }
     process.kill(process.pid, 'SIGTERM')
   })
   try {
-    const server = await startServer(config, { log, version, workers })
+    const server = await startServer(config, { log, version, workers }).catch(async (error) => {
+      if (!isStopped) throw error
+      log.info('stop', { signal: await stop, error }) // a terminal tells all processes, and those that start end with that
+    })
+    if (!server) return 0
     const status = `serving at ${server.urls.join(', ')}`
     log.info('start', { version, urls: server.urls, store: config.store.path, upstreams: [...config.upstreams.keys()] })
     log.flush()

@@ -1,7 +1,10 @@
-import type { Config } from '../config/load.ts'
+import { createFailures } from '../access/attempts.ts'
+import type { Config } from '../config/config.ts'
 import { publicUrlOf } from '../config/public-url.ts'
+import { createIsOwnPlace } from '../edge/own-place.ts'
 import { createPromises } from '../edge/promises.ts'
 import { systemClock } from '../system/clock.ts'
+import { localAddresses } from '../system/machine.ts'
 import { type Acceptor, accept } from './acceptor.ts'
 import { openCommandDoor } from './command-door.ts'
 import { commandSocket } from './command-socket.ts'
@@ -23,7 +26,7 @@ export interface Server {
    * @throws Fault 'config-invalid', and nothing has changed
    */
   reload(config: Config): Promise<readonly string[]>
-  /** Do all its processes answer within that time? */
+  /** Does it answer by its workers, where it has any, within that time? */
   isWell(patienceMs: number): Promise<boolean>
   /** Takes no more, lets running answers end for `drainTimeout`, and closes everything. */
   close(): Promise<void>
@@ -38,12 +41,18 @@ export interface ServerSurroundings extends Surroundings {
 export async function startServer(first: Config, surroundings: ServerSurroundings): Promise<Server> {
   const { log, clock = systemClock, workers: count = 0 } = surroundings
   let config = first
-  let isReady = true
+  let isReady = false
   let reloading: Promise<unknown> = Promise.resolve()
   let workers: Workers | undefined
   const doors: Pick<Listener | Acceptor, 'url' | 'close'>[] = []
   const opened: (() => Promise<void>)[] = [] // what has to be closed again, first the first
   const publicUrl = () => publicUrlOf(config, doors[0]?.url)
+  const isOwn = createIsOwnPlace({
+    publicUrl: () => config.publicUrl,
+    publicHosts: () => config.publicHosts,
+    listening: () => doors.map(({ url }) => url),
+    localAddresses,
+  })
 
   async function close(): Promise<void> {
     isReady = false
@@ -58,10 +67,11 @@ export async function startServer(first: Config, surroundings: ServerSurrounding
     opened.push(tls.close)
     const { store } = first
     const shared = { ...first, store: { ...store, memory: Math.floor(store.memory / (count + 1)) } }
-    const house = await openHouse(shared, { publicUrl, ...surroundings })
+    const house = await openHouse(shared, { publicUrl, isOwn, ...surroundings })
     opened.push(() => house.close(AbortSignal.abort())) // nobody waits for a fill any more: it is kept, and resumed at the next start
     const { metrics } = house
     const promises = createPromises()
+    const failures = createFailures(clock)
     const exposing = { expose: async () => workers?.expose(metrics.expose()) ?? metrics.expose() }
     const front = await openFront(first, {
       ...surroundings,
@@ -71,11 +81,13 @@ export async function startServer(first: Config, surroundings: ServerSurrounding
       metrics,
       exposing,
       promises,
+      failures,
       publicUrl,
       isReady: () => isReady,
     })
     opened.push(front.close)
-    if (count > 0) workers = createWorkers(first, { ...surroundings, count, clock, house, promises, metrics: exposing.expose })
+    if (count > 0)
+      workers = createWorkers(first, { ...surroundings, count, clock, house, promises, failures, metrics: exposing.expose })
     return { tls, house, front }
   }
 
@@ -95,13 +107,15 @@ export async function startServer(first: Config, surroundings: ServerSurrounding
     const { tls, house, front } = await open()
     for (const at of first.listen.keys()) await listenAt(at, { tls, front })
     const urls = doors.map(({ url }) => url)
-    await workers?.begin(urls)
+    // Before it says that it is ready: who waits for that may give it commands next.
     doors.push(await openCommandDoor(commandSocket(first), createCommandHandler(house, front.small, log)))
+    await workers?.begin(urls)
     if (tls.expiresAt !== undefined)
       house.metrics.gauge('edge_certificate_expires_seconds', 'When the first certificate expires, since 1970', () =>
         Math.round(tls.expiresAt! / 1000),
       )
     await house.tend()
+    isReady = true
     return { urls, house, front }
   }
 

@@ -1,4 +1,4 @@
-import type { Config, TlsSettings } from '../config/load.ts'
+import type { Config, TlsSettings } from '../config/config.ts'
 import { Fault } from '../model/fault.ts'
 import type { Clock } from '../system/clock.ts'
 import type { Logger } from '../system/log.ts'
@@ -30,14 +30,17 @@ export async function openTlsDoors(
   const read = (tls: TlsSettings, at: number) => readCertificates(tls, `listen.${at}.tls`, clock.now())
   const known = new Map<number, Certificates>()
   const listeners = new Map<number, Pick<Listener, 'setCertificates'>>()
-  const mistakes: string[] = []
-  for (const [at, { tls }] of listen.entries()) {
-    if (!tls) continue
-    const found = await read(tls, at)
-    if ('mistakes' in found) mistakes.push(...found.mistakes)
-    else known.set(at, found)
+
+  async function readAll(): Promise<void> {
+    const mistakes: string[] = []
+    for (const [at, { tls }] of listen.entries()) {
+      if (!tls) continue
+      const found = await read(tls, at)
+      if ('mistakes' in found) mistakes.push(...found.mistakes)
+      else known.set(at, found)
+    }
+    if (mistakes.length > 0) throw new Fault('config-invalid', { file, mistakes })
   }
-  if (mistakes.length > 0) throw new Fault('config-invalid', { file, mistakes })
 
   async function renewOne(tls: TlsSettings, at: number): Promise<void> {
     const found = await read(tls, at)
@@ -56,7 +59,11 @@ export async function openTlsDoors(
   }
 
   const paths = listen.flatMap(({ tls }) => (tls ? [tls.certificate, tls.key, ...(tls.clientCa ? [tls.clientCa] : [])] : []))
-  const stopWatching = watchFiles(paths, { clock, everyMs: lookEveryMs, changed: renew })
+  const stopWatching = await watchFiles(paths, { clock, everyMs: lookEveryMs, changed: renew })
+  await readAll().catch(async (error) => {
+    await stopWatching()
+    throw error
+  })
 
   return {
     at(index) {

@@ -1,5 +1,5 @@
 import { createPolicy } from '../access/rules.ts'
-import type { Config, UpstreamSettings } from '../config/load.ts'
+import type { Config, UpstreamSettings } from '../config/config.ts'
 import { Fault } from '../model/fault.ts'
 import type { NameReference, UpstreamId } from '../model/reference.ts'
 import type { Clock } from '../system/clock.ts'

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
-import { loadConfig, type Origin } from '../config/load.ts'
+import type { Origin } from '../config/config.ts'
+import { loadConfig } from '../config/load.ts'
 import { publicUrlOf } from '../config/public-url.ts'
 import type { Promises } from '../edge/promises.ts'
 import { type Answers, type Channel, createChannel } from '../system/channel.ts'
@@ -48,8 +49,9 @@ function main(): void {
       receive: (take) =>
         void process.on('message', (message: unknown, socket) => {
           if (Array.isArray(message)) return take(message)
-          channel.tell('taken')
-          serving?.take(socket as Socket | undefined, (message as { readonly at: number }).at)
+          const { at, number } = message as { readonly at: number; readonly number: number }
+          channel.tell('taken', number)
+          serving?.take(socket as Socket | undefined, at)
         }),
     },
     answers,
@@ -67,17 +69,17 @@ interface Serving {
 
 async function serve(plan: WorkerPlan, channel: Channel): Promise<Serving> {
   const read = (origin: Origin) => loadConfig(plan.file, process.env, origin)
-  const share = (config: ReturnType<typeof read>) => shareOf(config, plan.count)
+  const share = (config: ReturnType<typeof read>) => shareOf(config, plan)
   const first = read(plan.first)
-  let config = first
+  let config = withoutRestart(first, read(plan.now)) // what the first ones name may not be there any more
   let isReady = true
   let gone = 0 // connections
-  const log = createLogger({ level: first.log.level, isShared: true })
+  const log = createLogger({ level: config.log.level, isShared: true })
   const metrics = createMetrics()
   const uses = createUses()
-  const tls = await openTlsDoors(first, { log, clock })
-  const catalog = createRemoteCatalog(channel, { maxBytes: share(first).store.memory, news: plan.news })
-  const front = await openFront(share(first), {
+  const tls = await openTlsDoors(config, { log, clock })
+  const catalog = createRemoteCatalog(channel, { maxBytes: share(config).store.memory, news: plan.news })
+  const front = await openFront(share(config), {
     house: { catalog, uses },
     tls,
     clock,
@@ -85,6 +87,10 @@ async function serve(plan: WorkerPlan, channel: Channel): Promise<Serving> {
     metrics,
     exposing: { expose: () => channel.call<string>('metrics', []) },
     promises: remotePromises(channel),
+    failures: {
+      patienceOf: (network) => channel.call('loginPatience', [network]),
+      add: (network) => channel.call('loginFailed', [network]),
+    },
     publicUrl: () => publicUrlOf(config, plan.urls[0]),
     version: plan.version,
     isReady: () => isReady,
@@ -111,7 +117,6 @@ async function serve(plan: WorkerPlan, channel: Channel): Promise<Serving> {
     log.setLevel(next.log.level)
   }
 
-  if (plan.now.text !== plan.first.text) await reload(plan.now)
   return {
     hear: catalog.hear,
     take(socket, at) {

@@ -1,13 +1,19 @@
 import { createHash } from 'node:crypto'
 import type { Socket } from 'node:net'
-import type { Config } from '../config/load.ts'
+import type { Config } from '../config/config.ts'
 import { Fault } from '../model/fault.ts'
-import type { Clock } from '../system/clock.ts'
-import { sumMetrics } from '../system/metrics-sum.ts'
+import { type Clock, systemClock } from '../system/clock.ts'
+import { countedIn, sumMetrics } from '../system/metrics-sum.ts'
+import { plainAddress } from '../system/networks.ts'
+import { untilGone } from '../system/until-gone.ts'
+import { pulseIsLost } from './pulse.ts'
 import { hasLimitsPerClient, type WorkerPlan } from './worker-plan.ts'
 import { type Connection, startWorkerProcess, type WorkerProcess, type WorkerProcessDeps } from './worker-process.ts'
 
-/** Processes that speak to clients, while this one has the house. One that dies takes its connections with it, and nothing else. */
+/**
+ * Processes that speak to clients, while this one has the house. One that dies takes its connections with it, and nothing else;
+ * one that does not answer any more is ended. Either is replaced.
+ */
 export interface Workers {
   /** Settles when all of them serve. @throws Fault why one cannot */
   begin(urls: readonly string[]): Promise<void>
@@ -15,8 +21,9 @@ export interface Workers {
   take(socket: Socket, at: number): void
   /** What all count, together with what this process does. */
   expose(own: string): Promise<string>
+  /** Settles when all have these settings: one that cannot take them is ended, and replaced by one that begins with them. */
   reload(config: Config): Promise<void>
-  /** Does each of them answer within that time? */
+  /** Does any of them answer within that time? */
   isWell(patienceMs: number): Promise<boolean>
   /** Lets running answers end until the signal aborts. */
   close(signal: AbortSignal): Promise<void>
@@ -33,17 +40,21 @@ const goodForMs = 30_000 // one that lived so long did not die of how it was sta
 const pauses = { firstMs: 250, mostMs: 10_000 }
 const mostWaiting = 4096 // connections, while there is nobody to serve them
 const lateMs = 5_000 // for a process to end once its connections are cut
+const countingMs = 2_000 // for it to tell what it counts
 
 export function createWorkers(first: Config, deps: WorkersDeps): Workers {
   const { count, log, clock } = deps
   const places: (WorkerProcess | undefined)[] = Array.from({ length: count }, () => undefined) // those that serve
-  const alive = new Set<WorkerProcess>()
+  const alive = new Map<WorkerProcess, Config>() // and the settings that each has
+  const counted = new Map<WorkerProcess, string>() // as each told last
   const waiting: Connection[] = []
   const ending = new AbortController()
   let urls: readonly string[] = []
   let config = first
   let isSticky = hasLimitsPerClient(first)
+  let hasBegun = false
   let newsTimer: NodeJS.Timeout | undefined
+  let past = '' // what those counted that are gone
 
   const serving = (): readonly WorkerProcess[] => places.filter((one) => one !== undefined)
 
@@ -51,10 +62,13 @@ export function createWorkers(first: Config, deps: WorkersDeps): Workers {
   async function start(place: number): Promise<void> {
     const worker = startWorkerProcess(deps)
     const startedAt = clock.now()
-    alive.add(worker)
+    alive.set(worker, config)
     let isServing = false
+    watch(worker)
     void worker.ended.then((why) => {
       alive.delete(worker)
+      past = sumMetrics([past, countedIn(counted.get(worker) ?? '')])
+      counted.delete(worker)
       if (places[place] === worker) places[place] = undefined
       for (const { socket, at } of worker.untaken()) ending.signal.aborted ? socket.destroy() : take(socket, at)
       if (isServing && !ending.signal.aborted) {
@@ -64,15 +78,53 @@ export function createWorkers(first: Config, deps: WorkersDeps): Workers {
     })
     const { file, origin } = first
     const { version } = deps
-    const plan: WorkerPlan = { file, first: origin, now: config.origin, count, urls, version, news: newsOf(deps) }
+    const plan: WorkerPlan = { file, first: origin, now: config.origin, count, place, urls, version, news: newsOf(deps) }
     try {
       await worker.channel.call('begin', [plan])
+      while (alive.get(worker) !== config) await update(worker)
     } catch (error) {
       worker.kill()
       throw error
     }
     isServing = true
     places[place] = worker
+    if (hasBegun) takeWaiting()
+  }
+
+  /** @throws Fault why it cannot take the newest settings */
+  async function update(worker: WorkerProcess): Promise<void> {
+    const next = config
+    await worker.channel.call('reload', [next.origin])
+    alive.set(worker, next)
+  }
+
+  /** By the time of this machine, whatever that of the house is. */
+  function watch(worker: WorkerProcess): void {
+    const over = new AbortController()
+    void worker.ended.then(() => over.abort())
+    void pulseIsLost(worker.ping, systemClock, over.signal).then((isLost) => {
+      if (!isLost) return
+      log.error('worker.hangs', { pid: worker.pid, connections: worker.connections })
+      worker.kill()
+    })
+  }
+
+  /** What a slow one told before is better than nothing. */
+  async function counts(worker: WorkerProcess): Promise<void> {
+    const asked = worker.channel.call<string>('expose', []).then((text) => alive.has(worker) && counted.set(worker, text))
+    await untilGone(asked, AbortSignal.timeout(countingMs)).catch(() => {})
+  }
+
+  async function anyAnswers(signal: AbortSignal): Promise<boolean> {
+    while (!signal.aborted) {
+      const first = Promise.any(serving().map((worker) => worker.ping()))
+      if (await first.then(() => true).catch(() => false)) return true
+      await clock.sleep(pauses.firstMs, signal).catch(() => {})
+    }
+    return false
+  }
+
+  function takeWaiting(): void {
     for (const { socket, at } of waiting.splice(0)) take(socket, at)
   }
 
@@ -87,16 +139,22 @@ export function createWorkers(first: Config, deps: WorkersDeps): Workers {
   }
 
   function take(socket: Socket, at: number): void {
-    const worker = choose(socket.remoteAddress ?? '')
+    const worker = hasBegun ? choose(socket.remoteAddress ?? '') : undefined
     if (worker) worker.take({ socket, at })
     else if (waiting.length < mostWaiting) waiting.push({ socket, at })
     else socket.destroy()
   }
 
-  /** Where a client may have only so much, all of its connections go to the same one; else each to who has the fewest. */
+  /**
+   * Where a client may have only so much, all of its connections go to the same one, and to another only while that one is
+   * being replaced; else each to who has the fewest.
+   */
   function choose(client: string): WorkerProcess | undefined {
     const able = serving()
-    if (isSticky) return able[createHash('sha256').update(client).digest().readUInt32BE() % able.length]
+    if (isSticky) {
+      const number = createHash('sha256').update(plainAddress(client)).digest().readUInt32BE()
+      return places[number % count] ?? able[number % able.length]
+    }
     return able.reduce<WorkerProcess | undefined>(
       (least, one) => (least && least.connections <= one.connections ? least : one),
       undefined,
@@ -107,6 +165,8 @@ export function createWorkers(first: Config, deps: WorkersDeps): Workers {
     async begin(listening) {
       urls = listening
       await Promise.all(places.map((_, place) => start(place)))
+      hasBegun = true
+      takeWaiting()
       // What is known without asking may change with nobody asking.
       newsTimer = setInterval(() => {
         for (const { channel } of serving()) channel.touch()
@@ -115,27 +175,31 @@ export function createWorkers(first: Config, deps: WorkersDeps): Workers {
     },
     take,
     async expose(own) {
-      const theirs = serving().map(({ channel }) => channel.call<string>('expose', []).catch(() => ''))
-      return sumMetrics([own, ...(await Promise.all(theirs))])
+      await Promise.all(serving().map(counts))
+      return sumMetrics([own, past, ...counted.values()])
     },
     async reload(next) {
       config = next
       isSticky = hasLimitsPerClient(next)
-      const told = serving().map(({ channel, pid }) =>
-        channel.call('reload', [next.origin]).catch((error) => log.error('worker.reload', { pid, error })),
+      const told = serving().map((worker) =>
+        update(worker).catch((error) => {
+          log.error('worker.reload', { pid: worker.pid, error })
+          worker.kill() // it would let in whom these do not
+        }),
       )
       await Promise.all(told)
     },
     async isWell(patienceMs) {
-      const answers = Promise.all(serving().map(({ channel }) => channel.call('ping', [])))
-      const late = clock.sleep(patienceMs).then(() => false)
-      return Promise.race([late, answers.then(() => true)]).catch(() => false)
+      const over = new AbortController()
+      const late = clock.sleep(patienceMs, over.signal).then(() => false)
+      late.catch(() => {})
+      return Promise.race([late, anyAnswers(over.signal)]).finally(() => over.abort())
     },
     async close(signal) {
       ending.abort(new Fault('cancelled', { what: 'serving by workers' }))
       clearInterval(newsTimer)
       for (const { socket } of waiting.splice(0)) socket.destroy()
-      const all = [...alive]
+      const all = [...alive.keys()]
       const kill = () => {
         for (const worker of all) worker.kill()
       }

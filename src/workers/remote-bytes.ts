@@ -37,14 +37,18 @@ export function remoteBytes({ channel, files, blocks }: RemoteBytesDeps, shown: 
     else isLocal = false
   }
 
-  /** May bytes at `position` be read from the file? False also at the end. */
-  async function reaches(position: number, signal: AbortSignal): Promise<boolean> {
+  /**
+   * May bytes at `position` be read from the file? False also at the end. Of what is coming in, the last that are wanted are
+   * asked about anew, whatever was said before: it may have turned out to be wrong.
+   */
+  async function reaches(position: number, length: number, signal: AbortSignal): Promise<boolean> {
     if (shown.path !== undefined && !file && isLocal) {
       opening ??= openWhole(shown.path)
       await opening
     }
     if (!isLocal) return false
-    if (granted.from <= position && position < granted.to) return true
+    const isLast = shown.path === undefined && position + length >= wantedEnd
+    if (granted.from <= position && position < granted.to && !isLast) return true
     if (shown.path !== undefined) return false
     const most = Math.max(1, Math.min(aheadBytes, wantedEnd - position))
     const { path, count, size: told } = await channel.call<Granted>('locate', [handle, position, most], signal)
@@ -62,7 +66,7 @@ export function remoteBytes({ channel, files, blocks }: RemoteBytesDeps, shown: 
   /** Undefined: it has to be read for us. */
   async function readHere(into: Uint8Array, position: number, signal: AbortSignal): Promise<number | undefined> {
     try {
-      if (!(await reaches(position, signal))) return isLocal ? 0 : undefined
+      if (!(await reaches(position, into.length, signal))) return isLocal ? 0 : undefined
       const length = Math.min(into.length, granted.to - position)
       const count = await file!.read(into, length, position)
       if (count === 0)
@@ -96,7 +100,8 @@ export function remoteBytes({ channel, files, blocks }: RemoteBytesDeps, shown: 
       return (isLocal ? await readHere(into, position, signal) : undefined) ?? readThere(into, position, signal)
     },
     async borrow(position, most, signal): Promise<Lent | undefined> {
-      if (shown.path === undefined || !isLocal || !shared?.isShared() || !(await reaches(position, signal))) return undefined
+      if (shown.path === undefined || !isLocal || !shared?.isShared() || !(await reaches(position, most, signal)))
+        return undefined
       const lent = await blocks.borrow(shared.file, position, Math.min(granted.to, position + most))
       isGiven ||= lent !== undefined
       return lent

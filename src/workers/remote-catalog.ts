@@ -68,20 +68,19 @@ export function createRemoteCatalog(
     const digest = digestOf(reference)
     const mine = digest && known.get(digest)
     const shown = await channel.call<Shown>('open', [reference, mine !== undefined, askerOf(ask)], ask.signal)
-    const { bytes: here, handle, path: _, size: __, ...rest } = noted(shown)
+    const { bytes: here, handle, path: _, size: __, hitsVersion, ...rest } = noted(shown)
     const bytes =
-      here === undefined ? remoteBytes({ channel, files, blocks }, shown) : here === 'known' ? mine! : memorySource(here)
+      here === undefined ? remoteBytes({ channel, files, blocks }, shown) : here === 'known' ? mine! : memorySource(ownOf(here))
     const opened: Opened = { ...rest, bytes }
     if (ask.signal.aborted) await bytes[Symbol.asyncDispose]()
     ask.signal.throwIfAborted()
-    if (here !== undefined && digest) keep(reference, digest, opened as Opened & { bytes: InMemory })
+    if (here === undefined || !digest) return opened
+    known.set(digest, bytes as InMemory)
+    // Where it is still on its way to the disk it is no hit, and told of as what it is. What was removed since it was opened
+    // may have been known to be gone before it came here.
+    const isHit = reference.kind === 'manifest' && opened.outcome.kind === 'hit' && hitsVersion === news.hitsVersion
+    if (isHit) atOnce.set(printReference(reference), opened)
     return opened
-  }
-
-  function keep(reference: Reference, digest: Digest, opened: Opened & { readonly bytes: InMemory }): void {
-    known.set(digest, opened.bytes)
-    // Where it is still on its way to the disk it is no hit, and told of as what it is.
-    if (reference.kind === 'manifest' && opened.outcome.kind === 'hit') atOnce.set(printReference(reference), opened)
   }
 
   const ask =
@@ -125,6 +124,11 @@ export function createRemoteCatalog(
     },
     close: () => clearInterval(timer),
   }
+}
+
+/** What comes in a message is a part of it: one small thing that is kept would keep all of that. */
+function ownOf(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes)
 }
 
 /** Whose bytes are the same for good. */

@@ -67,8 +67,9 @@ export function createService({ house }: ServiceDeps): Service {
     const { catalog, uses } = house()
     uses.enter()
     try {
+      const { hitsVersion } = catalog
       const { stored: _, bytes, ...opened } = await catalog.open(reference, { ...asker, signal })
-      const shown = { ...withPlaces(catalog, opened), size: bytes.size }
+      const shown = { ...withPlaces(catalog, opened), size: bytes.size, hitsVersion }
       if (!('bytes' in bytes)) return { ...shown, ...(await lend(bytes, opened.from === 'fill', uses, signal)) }
       return { ...shown, bytes: known ? 'known' : (bytes.bytes as Uint8Array) }
     } finally {

@@ -66,6 +66,8 @@ export interface Shown extends Resolved {
   readonly from: Opened['from']
   readonly size: number | undefined // bytes
   readonly places: readonly Listed[]
+  /** As it was before this was opened. */
+  readonly hitsVersion: number
   /** In memory: all of it, or nothing where the asker has it. Else by `handle`, until `release`. */
   readonly bytes?: Uint8Array | 'known'
   readonly handle?: number

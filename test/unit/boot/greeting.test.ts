@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { printGreeting } from '../../../src/boot/greeting.ts'
-import type { Config } from '../../../src/config/load.ts'
+import type { Config } from '../../../src/config/config.ts'
 
 function greeting(url: string, kinds: Readonly<Record<string, string>>): string {
   const upstreams = new Map(Object.entries(kinds).map(([id, kind]) => [id, { id, kind }]))

@@ -154,6 +154,19 @@ describe('what another process has open', () => {
     await remote[Symbol.asyncDispose]()
   })
 
+  test('and turns out to be wrong is not given to its end, though more of it was granted before', async () => {
+    const source = lying(2 * MiB)
+    house.opened = () => opened('fill', source)
+    const { bytes: remote } = await open()
+    const { signal } = new AbortController()
+    const into = Buffer.alloc(MiB / 2)
+    remote.aim!(0, MiB)
+    expect(await remote.read(into, 0, signal)).toBe(MiB / 2)
+    source.locate = () => Promise.reject(new Fault('corrupt', { what: 'it', expected: 'a', actual: 'b' }))
+    await expect(remote.read(into, MiB / 2, signal)).rejects.toMatchObject({ code: 'corrupt' })
+    await remote[Symbol.asyncDispose]()
+  })
+
   test('is let go of when the process that asked for it is gone', async () => {
     await open()
     expect([house.uses, house.disposed]).toEqual([1, 0])
@@ -205,6 +218,21 @@ describe('what another process has in memory', () => {
     expect(catalog.openAtOnce(manifest)).toBeUndefined()
     expect((await readAll((await catalog.open(manifest, asking())).bytes)).equals(small)).toBe(true)
     expect(house.questions).toBe(2)
+  })
+
+  test('is not given at once the next time where it was removed while it was on its way', async () => {
+    house.opened = () => {
+      catalog.hear({ ...house.news, hitsVersion: 2 })
+      return opened('memory', memorySource(small))
+    }
+    expect((await readAll((await catalog.open(manifest, asking())).bytes)).equals(small)).toBe(true)
+    expect(catalog.openAtOnce(manifest)).toBeUndefined()
+  })
+
+  test('keeps none of the message in memory that it came in', async () => {
+    await catalog.open(manifest, asking())
+    const { bytes } = catalog.openAtOnce(manifest)!.bytes as ReturnType<typeof memorySource>
+    expect(bytes.buffer.byteLength).toBe(small.length)
   })
 
   test('is told to have been used there', async () => {
