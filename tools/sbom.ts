@@ -38,10 +38,10 @@ export function printSbom({ packages }: LockFile): string {
     specVersion: '1.5',
     version: 1,
     metadata: { component: { type: 'application', ...identityOf('', root) } },
-    components: places.map((place) => componentOf(place, packages[place]!)),
-    dependencies: ['', ...places].map((place) => ({
-      ref: purlOf(place, packages[place]!),
-      dependsOn: [...new Set(reached.get(place)!.map((to) => purlOf(to, packages[to]!)))].sort(),
+    components: [...byPurl(places, packages).values()].map((same) => componentOf(same, packages)),
+    dependencies: [...byPurl(['', ...places], packages)].map(([ref, same]) => ({
+      ref,
+      dependsOn: [...new Set(same.flatMap((place) => reached.get(place)!).map((to) => purlOf(to, packages[to]!)))].sort(),
     })),
   }
   return `${JSON.stringify(document, undefined, 2)}\n`
@@ -76,13 +76,27 @@ function find(packages: LockFile['packages'], from: string, name: string): strin
   }
 }
 
-function componentOf(place: string, one: LockedPackage): object {
+/** npm puts the same version of a package into several folders where their neighbours are of other versions. */
+function byPurl(places: readonly string[], packages: LockFile['packages']): Map<string, [string, ...string[]]> {
+  const found = new Map<string, [string, ...string[]]>()
+  for (const place of places) {
+    const purl = purlOf(place, packages[place]!)
+    const same = found.get(purl)
+    if (same) same.push(place)
+    else found.set(purl, [place])
+  }
+  return found
+}
+
+function componentOf(same: readonly [string, ...string[]], packages: LockFile['packages']): object {
+  const [place] = same
+  const one = packages[place]!
   const [, algorithm, hash] = /^(sha\d+)-(.+)$/.exec(one.integrity ?? '') ?? []
   if (algorithm !== 'sha512' || hash === undefined) throw new Error(`the lock file has no sha512 of ${place}`)
   return {
     type: 'library',
     ...identityOf(place, one),
-    scope: one.optional ? 'optional' : 'required',
+    scope: same.every((place) => packages[place]!.optional) ? 'optional' : 'required',
     hashes: [{ alg: 'SHA-512', content: Buffer.from(hash, 'base64').toString('hex') }],
   }
 }
@@ -97,12 +111,15 @@ function nameOf(place: string, { name }: LockedPackage): string {
 }
 
 function purlOf(place: string, one: LockedPackage): string {
-  return `pkg:npm/${nameOf(place, one).replace(/^@/, '%40')}@${one.version}`
+  if (one.version === undefined) throw new Error(`the lock file has no version of ${place}`)
+  return `pkg:npm/${nameOf(place, one).replace(/^@/, '%40')}@${encodeURIComponent(one.version)}`
 }
 
 function licensesOf({ license }: LockedPackage): readonly object[] {
   if (license === undefined) return []
-  return [/^[\w.+-]+$/.test(license) ? { license: { id: license } } : { expression: license }]
+  // What npm has for those that are in no list of licences. @see https://docs.npmjs.com/cli/configuring-npm/package-json#license
+  if (/^(?:UNLICENSED$|SEE LICEN[CS]E IN )/.test(license)) return [{ license: { name: license } }]
+  return [/^[\w.-]+$/.test(license) ? { license: { id: license } } : { expression: license }]
 }
 
 if (import.meta.main) {
