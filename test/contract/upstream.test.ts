@@ -14,7 +14,7 @@ upstreamContract('a registry', (url, { credentials, allow = [], realms = [] }) =
     allow,
     proxies: { no: [] },
     ca: [],
-    connectTimeoutMs: 2_000,
+    connectTimeoutMs: 30_000,
     headersTimeoutMs: 60_000,
     idleTimeoutMs: 60_000,
     userAgent: 'forebay/test',

@@ -78,7 +78,7 @@ describe('what only some may read', () => {
     }
     await refused()
     expect([world.lab.requests.length, world.data.asked().length, world.sy.asked.length]).toEqual([0, 0, 0])
-    await bringIn(world, 'alice', doors)
+    await bringIn(world, 'alice', [...doors, ...byDigest(tool)])
     for (let turn = 0; turn < 2; turn++) expect(await statuses(world, 'alice', doors)).toEqual(all(doors, 200))
     expect(await statuses(world, 'alice', byDigest(tool))).toEqual(all(byDigest(tool), 200))
     await refused()
@@ -91,7 +91,7 @@ describe('what only some may read', () => {
     await using world = await createAccessWorld(guarded)
     const tool = fill(world, 'public')
     const doors = doorsOf('public', tool)
-    await bringIn(world, undefined, doors)
+    await bringIn(world, undefined, [...doors, ...byDigest(tool)])
     for (const who of [undefined, 'bob'] as const) expect(await statuses(world, who, doors)).toEqual(all(doors, 200))
     expect(await statuses(world, undefined, byDigest(tool))).toEqual(all(byDigest(tool), 200))
   })

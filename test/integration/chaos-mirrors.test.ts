@@ -170,9 +170,9 @@ function expectAll(reads: readonly Read[], fine: readonly Read['how'][], round: 
 async function expectNothingLeft(world: MirroredWorld, round: Round, copies = 4): Promise<void> {
   const { house } = world
   const places = placesOf(world)
-  await until(async () => (await house.metric('transfer_fills_running')) === 0, `the fills end\n${print(round)}`, 20_000)
+  await until(async () => (await house.metric('transfer_fills_running')) === 0, `the fills end\n${print(round)}`)
   const open = () => places.flatMap(({ requests }) => requests.filter(({ isOver }) => !isOver))
-  await until(() => open().length === 0, `nobody is asked any more\n${print(round)}`, 5_000)
+  await until(() => open().length === 0, `nobody is asked any more\n${print(round)}`)
   expect(await wrongBlobsOn(house.storePath), print(round)).toEqual([])
   const isHeld = (await blobsOn(house.storePath)).includes(layer.digest)
   expect((await spoolsOn(house.storePath)).length, print(round)).toBeLessThanOrEqual(isHeld ? 0 : 1)

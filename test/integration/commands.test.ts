@@ -1,13 +1,17 @@
+import { lstatSync } from 'node:fs'
 import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ask } from '../kit/ask.ts'
 import { blob, digestOfBytes, MiB } from '../kit/blobs.ts'
 import { type Ended, startCommand } from '../kit/command.ts'
 import { blobPath, blobsOn, filesBelow } from '../kit/disk.ts'
 import { createFakeUpstream, type FakeUpstream } from '../kit/fake-upstream.ts'
 import { type House, startHouse } from '../kit/house.ts'
+import { startHouseProcess } from '../kit/house-process.ts'
 import { type Image, image, multiPlatform, sif } from '../kit/images.ts'
 import { expectNoLeaks } from '../kit/leaks.ts'
+import { deadPort } from '../kit/ports.ts'
 import { type TempFolder, tempFolder } from '../kit/temp-folder.ts'
 import { lab } from '../kit/world.ts'
 
@@ -247,6 +251,25 @@ describe.each(['on the store alone', 'through a running server'])('%s', (how) =>
     expect(stderr).toContain('cancelled')
     expect((await forebay('images', '--json')).code).toBe(0)
   })
+})
+
+test.each([0, 2])('who hears that a server of %i workers is ready can give it commands', async (workers) => {
+  await using folder = await tempFolder()
+  const port = await deadPort()
+  const upstreams = { [lab]: { url: 'http://127.0.0.1:1' } }
+  const args = workers === 0 ? [] : ['--workers', String(workers)]
+  const starting = startHouseProcess({ upstreams, storePath: folder.path, port, args })
+  starting.catch(() => {})
+  const status = () =>
+    ask(`http://127.0.0.1:${port}/readyz`).then(
+      ({ status }) => status,
+      () => 0,
+    )
+  for (const end = Date.now() + 50_000; (await status()) !== 200 && Date.now() < end; )
+    await new Promise((go) => setTimeout(go, 1))
+  const socket = lstatSync(join(folder.path, 'command.sock'), { throwIfNoEntry: false }) // at once
+  await using _ = await starting
+  expect([socket?.isSocket(), (socket?.mode ?? 0) & 0o777]).toEqual([true, 0o600])
 })
 
 function heldSize(one: Image): number {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { ask, open } from '../kit/ask.ts'
 import { blob, MiB } from '../kit/blobs.ts'
-import { isHeld, spoolsOn, untilHeld, wrongBlobsOn } from '../kit/disk.ts'
+import { isHeld, spoolsOn, untilHeld, untilRecorded, wrongBlobsOn } from '../kit/disk.ts'
 import { createFakeUpstream } from '../kit/fake-upstream.ts'
 import { startHouseProcess } from '../kit/house-process.ts'
 import { image } from '../kit/images.ts'
@@ -26,6 +26,7 @@ describe('after kill -9 in the middle of a fill', () => {
       await using house = await startHouseProcess(settings)
       const reader = await open(urlsOf(house.url).blob('lab/tool', layer.digest))
       await reader.atLeast(40 * MiB - MiB)
+      await untilRecorded(folder.path, 36 * MiB)
       await house.kill('SIGKILL')
       const { end, body } = await reader.rest()
       expect([end, body.equals(layer.bytes.subarray(0, body.length))]).toEqual(['cut', true])
@@ -114,6 +115,7 @@ describe('a running house', () => {
       upstreams: { [lab]: { url: upstream.url } },
       defaults: { oci: lab },
       storePath: folder.path,
+      more: { drainTimeout: '60s' },
     })
     const reader = await open(urlsOf(house.url).blob('lab/tool', layer.digest))
     await reader.atLeast(MiB)

@@ -130,7 +130,7 @@ describe('an upstream that cuts the connection', () => {
 
 describe('an upstream that stalls', () => {
   test('midway is left after the idle timeout and resumed, and no client notices', async () => {
-    await using world = await worldWithLayer({ house: { outbound: { idleTimeout: '1s' } } })
+    await using world = await worldWithLayer({ house: { outbound: { idleTimeout: '3s' } } })
     world.upstream.fault({ ...gets, nth: 1 }, { stallAfter: 3 * MiB })
     expect(await ask(world.url)).toMatchObject({ status: 200, sha256: layer.digest, end: 'clean' })
     expectResumed(world, 3 * MiB)
@@ -145,10 +145,10 @@ describe('an upstream that stalls', () => {
   })
 
   test('but drips is never given up: there is no total timeout', async () => {
-    await using world = await createWorld({ house: { outbound: { idleTimeout: '1s', headersTimeout: '1s' } } })
+    await using world = await createWorld({ house: { outbound: { idleTimeout: '3s', headersTimeout: '3s' } } })
     const small = blob(200 * KiB, 'drip')
     world.upstream.pushBlob('lab/tool', small)
-    world.upstream.fault(gets, { drip: { bytes: 20 * KiB, everyMs: 300 } }) // three seconds in all
+    world.upstream.fault(gets, { drip: { bytes: 10 * KiB, everyMs: 250 } }) // five seconds in all
     expect(await ask(world.blob('lab/tool', small.digest))).toMatchObject({ status: 200, sha256: small.digest })
     expect(world.upstream.bodies(small.digest)).toBe(1)
   })

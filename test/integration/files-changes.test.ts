@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { ask, open } from '../kit/ask.ts'
 import { blob, hexOfBytes, MiB } from '../kit/blobs.ts'
-import { blobsOn, filesBelow, spoolsOn, until, wrongBlobsOn } from '../kit/disk.ts'
+import { blobsOn, filesBelow, spoolsOn, until, untilRecorded, wrongBlobsOn } from '../kit/disk.ts'
 import { createFakeFiles, type FakeFileOptions } from '../kit/files-upstream.ts'
 import { createFilesWorld } from '../kit/files-world.ts'
 import { startHouseProcess } from '../kit/house-process.ts'
@@ -159,6 +159,7 @@ describe('after kill -9 in the middle of a file', () => {
       await using house = await startHouseProcess(settings)
       const reader = await open(`${house.url}/files/data/x.bin`)
       await reader.atLeast(4 * MiB)
+      await untilRecorded(folder.path, MiB)
       await house.kill('SIGKILL')
       await reader.rest()
     }

@@ -190,5 +190,5 @@ test('a body that nobody wants is read where it is little, so that its sender he
   const next = `GET /readyz HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`
   const statuses = async (text: string) => (await askRaw(host, text)).match(/HTTP\/1\.1 \d+/g)
   expect(await statuses(post(100_000) + next)).toEqual(['HTTP/1.1 405', 'HTTP/1.1 200'])
-  expect(await statuses(post(300_000) + next).catch(() => ['HTTP/1.1 405'])).toEqual(['HTTP/1.1 405'])
+  expect((await statuses(post(300_000) + next)) ?? ['HTTP/1.1 405']).toEqual(['HTTP/1.1 405']) // or cut off before it is heard
 })

@@ -12,7 +12,9 @@ const after = image({ seed: 'after' })
 const manifests = { path: '/manifests/' } as const
 
 async function worldWithTag(options: WorldOptions = {}): Promise<World & { tag: string }> {
-  const world = await createWorld(options)
+  const { catalog } = (options.house?.more ?? {}) as { catalog?: object }
+  const more = { ...options.house?.more, catalog: { answerDeadline: '40s', ...catalog } } // a busy machine is no slow upstream
+  const world = await createWorld({ ...options, house: { ...options.house, more } })
   world.upstream.push('lab/tool', before, 'v1')
   return Object.assign(world, { tag: world.manifest('lab/tool', 'v1') })
 }

@@ -57,13 +57,17 @@ test('what a manifest says to be larger than the disk, and is not, is refused an
   expect([reply.status, reply.end, errorCodes(reply).length]).toEqual([502, 'clean', 1])
   expect(reply.body.toString()).not.toContain(world.house.storePath)
   expect(world.upstream.count({ path: '/blobs/', method: 'GET' })).toBe(1)
-  expect(await spoolsOn(world.house.storePath)).toEqual([])
+  await until(async () => (await spoolsOn(world.house.storePath)).length === 0, 'no spool')
 })
 
 describe.skipIf(!canLimit)('a disk that takes no more (prlimit of util-linux is needed)', () => {
   test('fails no pull, gives no wrong bytes a name, leaves no spool, and holds up nothing else', async () => {
     await using its = await confined()
-    const replies = await Promise.all([1, 2, 3].map(() => ask(its.blob('lab/tool', layer.digest))))
+    const gate = its.upstream.hold({ path: layer.digest, method: 'GET' })
+    const asked = [1, 2, 3].map(() => ask(its.blob('lab/tool', layer.digest)))
+    await until(async () => (await its.house.metric('edge_requests_open')) === 3, 'three who wait')
+    gate.open()
+    const replies = await Promise.all(asked)
     for (const reply of replies) expect(reply).toMatchObject({ status: 200, end: 'clean', sha256: layer.digest })
     expect(its.upstream.bytesSent(layer.digest)).toBeLessThan(3 * layer.bytes.length)
     for (const pointer of ['v1', its.tool.manifest.digest])
@@ -86,7 +90,7 @@ describe.skipIf(!canLimit)('a disk that takes no more (prlimit of util-linux is 
       for (const { digest } of tool.blobs)
         expect(await ask(its.blob(`lab/tool-${at}`, digest))).toMatchObject({ status: 200, sha256: digest, end: 'clean' })
     }
-    expect(its.house.output()).toContain('records.db') // it did run full
+    await until(() => its.house.output().includes('records.db'), 'the index to run full')
     const alone = blob(900, 'that no manifest names')
     its.upstream.pushBlob('lab/tool', alone)
     expect(await ask(its.blob('lab/tool', alone.digest))).toMatchObject({ status: 200, sha256: alone.digest, end: 'clean' })
@@ -113,7 +117,7 @@ describe.skipIf(!canLimit)('a disk that takes no more (prlimit of util-linux is 
     {
       await using house = await startHouseProcess({ ...settings, under: ['prlimit', `--fsize=${100 * KiB}:`] })
       await pullAll(house.url)
-      expect(house.output()).toContain('records.db') // it did run full
+      await until(() => house.output().includes('records.db'), 'the index to run full')
       expect(spawnSync('prlimit', ['--pid', String(house.pid), '--fsize=unlimited:']).status).toBe(0)
       await pullAll(house.url) // it is asked whether the names still mean the same, and that is written down
       await house.kill('SIGKILL')

@@ -73,7 +73,7 @@ describe('over HTTP/2', () => {
     const path = pathOf(world.blob('lab/tool', layer.digest))
     await using client = await connectH2(world.house.url)
     let lines: readonly string[] = []
-    for (const end = Date.now() + 10_000; lines.length < 4 && Date.now() < end; ) lines = (await client.ask(path)).lines('link')
+    for (const end = Date.now() + 30_000; lines.length < 4 && Date.now() < end; ) lines = (await client.ask(path)).lines('link')
     const duplicates = lines.filter((line) => line.includes('rel=duplicate'))
     expect(duplicates.map((line) => /<([^>]*)>/.exec(line)?.[1])).toEqual(
       expect.arrayContaining([world.at(0, layer.digest), world.at(1, layer.digest)]),
@@ -90,9 +90,19 @@ describe('over HTTP/2', () => {
     const layer = blob(4 * MiB, 'wrong')
     world.upstream.pushBlob('lab/tool', layer)
     world.upstream.fault({ path: layer.digest, method: 'GET' }, { ...fault, flipAt: 3 * MiB })
+    const gate = world.upstream.hold({ path: layer.digest, method: 'GET' })
+    gate.release(2 * MiB)
     await using client = await connectH2(world.house.url)
     const other = client.ask('/healthz')
-    const reply = await client.ask(pathOf(world.blob('lab/tool', layer.digest)))
+    const stream = client.begin(pathOf(world.blob('lab/tool', layer.digest)))
+    const reading = client.read(stream)
+    let bytes = 0
+    stream.on('data', (chunk: Buffer) => {
+      bytes += chunk.length
+    })
+    await until(() => bytes > MiB, 'more than is shown only whole')
+    gate.open()
+    const reply = await reading
     expect(reply).toMatchObject({ status: 200, end: 'cut' })
     expect(reply.body.length).toBeGreaterThan(MiB)
     expect(reply.body.length).toBeLessThan(layer.bytes.length)

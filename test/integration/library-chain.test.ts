@@ -15,7 +15,8 @@ const young = seededBytes(6 * MiB, 'young')
 
 /** Another house, which knows the first one as its library. */
 function houseInFrontOf({ url }: House, freshFor = '10m'): Promise<House> {
-  return startHouse({ upstreams: { near: { kind: 'library', url, freshFor } }, defaults: { library: 'near' } })
+  const more = { catalog: { answerDeadline: '40s' } }
+  return startHouse({ upstreams: { near: { kind: 'library', url, freshFor } }, defaults: { library: 'near' }, more })
 }
 
 describe.each<readonly [string, LibraryKind, LibraryImageOptions]>([

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { ask } from '../kit/ask.ts'
 import { MiB, seededBytes } from '../kit/blobs.ts'
+import { until } from '../kit/disk.ts'
 import { expectNoLeaks } from '../kit/leaks.ts'
 import { pullFromLibrary } from '../kit/library-client.ts'
 import { type LibraryImageOptions, type LibraryKind, sha256 } from '../kit/library-upstream.ts'
@@ -62,6 +63,7 @@ describe('a tag that moves between the question for its hash and that for its fi
       await world.library.quiet()
     })
     expect(stale).toMatchObject({ why: undefined, hash: sha256(old) })
+    await until(async () => ((await told(world)) as { hash: string }).hash === sha256(young), 'the better word to be known')
     expect(await pull(world)).toMatchObject({ why: undefined, hash: sha256(young) })
   })
 

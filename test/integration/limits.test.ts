@@ -125,15 +125,17 @@ describe('clients that take their time', () => {
   test('over the head of a request are cut, however many, and others are served', async () => {
     await using world = await limited({ headersTimeout: '1s', requestTimeout: '2s' })
     world.upstream.push('lab/tool', image(), 'v1')
+    const answers: Promise<string>[] = []
     const slow = await Promise.all(
-      Array.from({ length: 200 }, (_, at) =>
-        connected(world.house.host, at % 2 === 0 ? 'GET /v2/ HTTP/1.1\r\nHost: x\r\nX-A: ' : ''),
-      ),
+      Array.from({ length: 200 }, async (_, at) => {
+        const socket = await connected(world.house.host, at % 2 === 0 ? 'GET /v2/ HTTP/1.1\r\nHost: x\r\nX-A: ' : '')
+        answers.push(untilClosed(socket))
+        return socket
+      }),
     )
     const dripping = setInterval(() => {
       for (const socket of slow) if (socket.writable) socket.write('b')
     }, 100)
-    const answers = slow.map(untilClosed)
     expect(await ask(world.manifest('lab/tool', 'v1'))).toMatchObject({ status: 200 })
     for (const answer of await Promise.all(answers)) expect(answer).toMatch(/^(HTTP\/1\.1 408 |HTTP\/1\.1 400 |$)/)
     clearInterval(dripping)
@@ -143,7 +145,7 @@ describe('clients that take their time', () => {
 
   test('over a handshake are cut', async () => {
     const listen = { host: '127.0.0.1', port: 0, tls: tlsFiles('server') }
-    await using world = await limited({ headersTimeout: '500ms' }, { listen })
+    await using world = await limited({ headersTimeout: '2s' }, { listen })
     const socket = await connected(world.house.host)
     expect(await untilClosed(socket)).toBe('')
     expect(await refused(world, 'slow-request')).toBe(1)
@@ -154,7 +156,7 @@ describe('clients that take their time', () => {
     async (how) => {
       const isPlain = how === 'plainly'
       const listen = { host: '127.0.0.1', port: 0, ...(isPlain ? {} : { tls: tlsFiles('server') }) }
-      await using world = await limited({ clientIdle: '500ms' }, { listen })
+      await using world = await limited({ clientIdle: '2s' }, { listen })
       const layer = blob(24 * MiB, 'idle')
       world.upstream.pushBlob('lab/tool', layer)
       const url = world.blob('lab/tool', layer.digest)
@@ -170,7 +172,7 @@ describe('clients that take their time', () => {
   )
 
   test('but read a little now and then are not cut', async () => {
-    await using world = await limited({ clientIdle: '500ms' })
+    await using world = await limited({ clientIdle: '2s' })
     const layer = blob(8 * MiB, 'slowly')
     world.upstream.pushBlob('lab/tool', layer)
     const { pathname } = new URL(world.blob('lab/tool', layer.digest))
@@ -181,7 +183,7 @@ describe('clients that take their time', () => {
       bytes += chunk.length
       socket.pause()
     })
-    const reading = setInterval(() => socket.resume(), 5)
+    const reading = setInterval(() => socket.resume(), 20)
     await new Promise((go) => socket.once('close', go))
     clearInterval(reading)
     expect(bytes).toBeGreaterThan(layer.bytes.length)

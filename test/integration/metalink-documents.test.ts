@@ -4,7 +4,7 @@ import { ask, errorCodes } from '../kit/ask.ts'
 import { blob, MiB } from '../kit/blobs.ts'
 import { untilHeld } from '../kit/disk.ts'
 import { expectNoLeaks } from '../kit/leaks.ts'
-import { lines, readMetalink } from '../kit/metalink-reply.ts'
+import { duplicates, lines, readMetalink } from '../kit/metalink-reply.ts'
 import { createMirroredWorld } from '../kit/mirrored-world.ts'
 import { tempFolder } from '../kit/temp-folder.ts'
 
@@ -13,11 +13,12 @@ expectNoLeaks()
 const layer = blob(9 * MiB, 'metalink')
 const hex = layer.digest.slice('sha256:'.length)
 
-/** A house that knows of the layer, by a HEAD. */
+/** A house that knows of the layer, by a HEAD, and that the mirror has it. */
 async function knowing(options: Parameters<typeof createMirroredWorld>[1] = {}) {
   const world = await createMirroredWorld([{ settings: { country: 'de' } }], options)
   for (const place of [world.upstream, ...world.mirrors]) place.pushBlob('lab/tool', layer)
-  expect((await ask(world.blob('lab/tool', layer.digest), { method: 'HEAD' })).status).toBe(200)
+  const url = world.blob('lab/tool', layer.digest)
+  await expect.poll(async () => duplicates(await ask(url, { method: 'HEAD' })).length).toBe(2)
   return world
 }
 

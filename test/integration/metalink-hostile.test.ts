@@ -20,6 +20,7 @@ expectNoLeaks()
 
 const layer = blob(9 * MiB, 'hostile')
 const path = `/v2/lab/tool/blobs/${layer.digest}`
+const unhurried = { bytesPerSecond: 6 * MiB } // there is time to ask others besides
 
 /** A house with one mirror, which tells of documents; a place that may be dialled; and one that must not be. */
 async function hostileWorld() {
@@ -97,7 +98,7 @@ describe('a document that a mirror tells of is refused, in one line of the log, 
 
   test('is right, for comparison, the place in it is asked', async () => {
     await using world = await hostileWorld()
-    telling(world.mirror, layer.digest, describeBlob(layer, [`${world.elsewhere.url}${path}`]), { bytesPerSecond: 20 * MiB })
+    telling(world.mirror, layer.digest, describeBlob(layer, [`${world.elsewhere.url}${path}`]), unhurried)
     await fetchRight(world, layer.digest)
     expect(world.elsewhere.bodies(layer.digest)).toBeGreaterThan(0)
     expect(world.said('fill.discover')).toEqual([])
@@ -123,7 +124,7 @@ describe('a place that must not be dialled gets no connection and does no harm:'
     await using world = await hostileWorld()
     const places = [world.at(0, layer.digest), `${world.elsewhere.url}${path}`]
     const document = describeBlob(layer, places).replace('</size>', `</size><url priority="1">${url(world.canary.port)}</url>`)
-    telling(world.mirror, layer.digest, document, { bytesPerSecond: 20 * MiB })
+    telling(world.mirror, layer.digest, document, unhurried)
     await fetchRight(world, layer.digest)
     expect(world.canary.connections).toBe(0)
     expect(world.elsewhere.bodies(layer.digest)).toBeGreaterThan(0) // the others in it are asked all the same
@@ -157,7 +158,7 @@ describe('a place that must not be dialled gets no connection and does no harm:'
 
   test.each(ways)('%s, where a place of the document redirects to', async (_, url) => {
     await using world = await hostileWorld()
-    telling(world.mirror, layer.digest, describeBlob(layer, [`${world.elsewhere.url}${path}`]), { bytesPerSecond: 20 * MiB })
+    telling(world.mirror, layer.digest, describeBlob(layer, [`${world.elsewhere.url}${path}`]), unhurried)
     world.elsewhere.fault({ path: layer.digest }, { status: 302, headers: { location: url(world.canary.port) } })
     await fetchRight(world, layer.digest)
     expect(world.elsewhere.count({ method: 'GET' })).toBe(1)
@@ -177,7 +178,7 @@ test('a document that redirects for ever is given up', async () => {
 
 test('a document is not read on behalf of a place that another document named', async () => {
   await using world = await hostileWorld()
-  telling(world.mirror, layer.digest, describeBlob(layer, [`${world.elsewhere.url}${path}`]), { bytesPerSecond: 20 * MiB })
+  telling(world.mirror, layer.digest, describeBlob(layer, [`${world.elsewhere.url}${path}`]), unhurried)
   telling(world.elsewhere, layer.digest, describeBlob(layer, [`https://${world.canary.host}/x`]))
   await fetchRight(world, layer.digest)
   expect(world.elsewhere.bodies(layer.digest)).toBeGreaterThan(0)

@@ -52,7 +52,7 @@ describe('a blob that is missing', () => {
     const startedAt = performance.now()
     await fetchRight(world)
     expect(world.upstream.bodies(layer.digest)).toBe(1)
-    expect(performance.now() - startedAt).toBeLessThan(5_000)
+    expect(performance.now() - startedAt).toBeLessThan(20_000)
   })
 
   test('comes from the upstream where nobody listens at the mirror', async () => {
@@ -197,7 +197,7 @@ describe('a mirror that lies', () => {
     await using world = await everywhere(1)
     await ask(world.blob('lab/tool', layer.digest), { method: 'HEAD' })
     const told = async () => readMetalink(await ask(world.meta4(layer.digest)), world.house.url).text
-    expect(await told()).toContain(world.at(0, layer.digest))
+    await expect.poll(told).toContain(world.at(0, layer.digest))
     world.mirrors[0]!.fault({ method: 'GET' }, { flipAt: 4 * MiB })
     await ask(world.blob('lab/tool', layer.digest))
     await untilHeld(world.house.storePath, layer.digest)

@@ -106,7 +106,7 @@ describe('two that are each other’s mirror', () => {
       [two.a, two.b].flatMap((house) => tool.blobs.map(({ digest }) => ask(two.blob(house, digest)))),
     )
     expect(replies.map(({ sha256 }) => sha256)).toEqual([...tool.blobs, ...tool.blobs].map(({ digest }) => digest))
-    expect(performance.now() - startedAt).toBeLessThan(10_000)
+    expect(performance.now() - startedAt).toBeLessThan(30_000)
     for (const { digest } of tool.blobs) expect(two.upstream.bodies(digest)).toBeLessThanOrEqual(2)
   })
 

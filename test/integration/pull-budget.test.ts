@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { ask, errorCodes } from '../kit/ask.ts'
+import { createHandClock } from '../kit/hand-clock.ts'
 import { image } from '../kit/images.ts'
 import { expectNoLeaks } from '../kit/leaks.ts'
 import { createWorld, lab, type World, type WorldOptions } from '../kit/world.ts'
@@ -15,6 +16,7 @@ type Allowing = World & { readonly tag: string; leave(remaining: number): void }
 /** A registry that allows a hundred pulls, and a house that knows one of its tags and asks about it each time. */
 async function allowingWorld(options: WorldOptions = {}): Promise<Allowing> {
   const world = await createWorld({
+    clock: createHandClock(), // what was a moment ago stays so
     ...options,
     upstream: { allowance: { limit: 100 }, ...options.upstream },
     settings: { freshFor: '0s', ...options.settings },

@@ -29,9 +29,10 @@ afterEach(async () => {
   await Promise.all([first.close(), second.close()])
 })
 
-/** Settings with the one upstream there, and more of it. */
+/** Settings with the one upstream there, and more of it. A busy machine is no slow upstream. */
 function at({ url }: FakeUpstream, upstream: object = {}, more: object = {}): HouseSettings {
-  return { upstreams: { [lab]: { url, ...upstream } }, defaults: { oci: lab }, more: { ...more } }
+  const catalog = { answerDeadline: '40s' }
+  return { upstreams: { [lab]: { url, ...upstream } }, defaults: { oci: lab }, more: { catalog, ...more } }
 }
 
 const manifest = (tag: string) => urlsOf(house.url).manifest('lab/tool', tag)
@@ -171,9 +172,13 @@ describe('settings that are read again', () => {
         expect(await askHashed(urlsOf(house.url).blob('lab/tool', digest))).toMatchObject({ end: 'clean', sha256: digest })
       }
     })
+    let isDone = false
+    const all = Promise.all(pulls).finally(() => {
+      isDone = true
+    })
+    all.catch(() => {}) // it is awaited below
     let reloads = 0
-    const all = Promise.all(pulls).then(() => 'done')
-    while ((await Promise.race([all, house.reload(at(first, { freshFor: `${reloads}s` }))])) !== 'done') reloads++
+    for (; !isDone; reloads++) await house.reload(at(first, { freshFor: `${reloads}s` }))
     await all
     expect(reloads).toBeGreaterThan(2)
     await over(reloads)
@@ -202,6 +207,7 @@ describe('SIGHUP', () => {
     const running = Array.from({ length: 100 }, () => askHashed(urls.blob('lab/tool', layer.digest)))
     gate.release(2 * MiB)
     await gate.sent(2 * MiB)
+    await until(async () => (await server.metric('edge_requests_open')) === running.length, 'all of them are being answered')
     await server.reload({ upstreams: { [lab]: { url: second.url } } })
     await logged(server, '"event":"reload"')
     expect(await ask(urls.manifest('lab/tool', 'v1'))).toMatchObject({ status: 200 })

@@ -182,6 +182,7 @@ describe('keys', () => {
     await using world = await createLibraryWorld({
       library: { keyserver: () => keyserver.url, basePath: '/lib' },
       house: { outbound: { allow: [keyserver.host] } },
+      clock: createHandClock(),
     })
     for (const _ of [1, 2]) expect((await ask(`${world.house.url}/pks/lookup?${get}`)).body.toString()).toBe(key)
     expect((await ask(`${world.house.url}/library/lab/pks/lookup?${get}`)).status).toBe(200)
@@ -191,14 +192,14 @@ describe('keys', () => {
 
   test('are not looked up at a private place that only the library names', async () => {
     await using keyserver = await createFakeKeyserver()
-    await using world = await createLibraryWorld({ library: { keyserver: () => keyserver.url } })
+    await using world = await createLibraryWorld({ library: { keyserver: () => keyserver.url }, clock: createHandClock() })
     const reply = await ask(`${world.house.url}/pks/lookup?${get}`)
     expect([reply.status, reply.body.toString()]).toEqual([502, expect.stringContaining('outbound.allow')])
     expect(keyserver.requests).toHaveLength(0)
   })
 
   test('are nowhere, and say what to set, where nobody names a keyserver', async () => {
-    await using world = await createLibraryWorld()
+    await using world = await createLibraryWorld({ clock: createHandClock() })
     const reply = await ask(`${world.house.url}/pks/lookup?${get}`)
     expect([reply.status, reply.body.toString()]).toEqual([404, expect.stringContaining('upstreams.lab.keyserver')])
     const asked = world.library.asked.length
@@ -211,13 +212,11 @@ describe('keys', () => {
     await using two = await createFakeKeyserver()
     two.keys.set(fingerprint, key)
     await using library = await createFakeLibrary()
-    await using house = await startHouse({
-      upstreams: {
-        first: { kind: 'library', url: library.url, keyserver: one.url },
-        second: { kind: 'library', url: library.url, keyserver: two.url },
-      },
-      defaults: { library: 'first' },
-    })
+    const upstreams = {
+      first: { kind: 'library', url: library.url, keyserver: one.url },
+      second: { kind: 'library', url: library.url, keyserver: two.url },
+    }
+    await using house = await startHouse({ upstreams, defaults: { library: 'first' } }, createHandClock())
     expect((await ask(`${house.url}/pks/lookup?${get}`)).status).toBe(200)
     expect([one.requests.length, two.requests.length]).toEqual([1, 1])
     expect((await ask(`${house.url}/library/first/pks/lookup?${get}`)).status).toBe(404)

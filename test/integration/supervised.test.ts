@@ -28,6 +28,7 @@ describe('under systemd', () => {
     expect(BigInt(at), 'by the same clock as systemd').toBeGreaterThanOrEqual(before)
     expect(BigInt(at)).toBeLessThan(process.hrtime.bigint() / 1000n)
     expect(await server.kill('SIGTERM')).toBe(0)
+    await until(() => told('STOPPING=1') > 0, 'STOPPING=1') // what listens hears of it in its own time
     const lines = socket.messages.map((message) => message.split('\n')[0]).filter((line) => line !== 'WATCHDOG=1')
     expect(lines).toEqual(['READY=1', 'RELOADING=1', 'READY=1', 'STOPPING=1'])
   })

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hashSync } from 'bcryptjs'
 import type { Tokens } from '../../src/access/access.ts'
@@ -42,13 +42,11 @@ export async function createAccessWorld(access: Readonly<Record<string, unknown>
   const [hub, pages] = [await createFakeShub(), await createFakeStatic()]
   const file = join(folder.path, 'htpasswd')
   const storePath = join(folder.path, 'store')
-  const writeUsers = (users: Readonly<Record<string, string>>) =>
-    writeFile(
-      file,
-      Object.entries(users)
-        .map(([name, one]) => `${name}:${hashSync(one, 4).replace('$2b$', '$2y$')}\n`)
-        .join(''),
-    )
+  const writeUsers = async (users: Readonly<Record<string, string>>) => {
+    const lines = Object.entries(users).map(([name, one]) => `${name}:${hashSync(one, 4).replace('$2b$', '$2y$')}\n`)
+    await writeFile(`${file}.new`, lines.join(''))
+    await rename(`${file}.new`, file) // never half of it
+  }
   await writeUsers(passwords)
   const house = await startHouse(
     {

@@ -23,6 +23,7 @@ export interface AskOptions {
   readonly signal?: AbortSignal
   readonly body?: string
   readonly tls?: ConnectionOptions // for https; the authorities of these tests are trusted
+  readonly from?: string // an address of this machine
 }
 
 /** A reply whose body is read as a test likes. */
@@ -48,7 +49,7 @@ export async function ask(url: string, options: AskOptions = {}): Promise<Reply>
 }
 
 /** Asks again while the answer is 502: an upstream that kept failing is left alone for a moment, well again or not. */
-export async function askPatiently(url: string, ms = 10_000): Promise<Reply> {
+export async function askPatiently(url: string, ms = 30_000): Promise<Reply> {
   for (const end = Date.now() + ms; ; await new Promise((go) => setTimeout(go, 100))) {
     const reply = await ask(url)
     if (reply.status !== 502 || Date.now() > end) return reply
@@ -120,9 +121,9 @@ export async function askHashed(
   return { status, headers, rawHeaders, size, end: message.complete ? 'clean' : 'cut', sha256: `sha256:${hash.digest('hex')}` }
 }
 
-function headersOf(url: string, { method = 'GET', headers = {}, signal, body, tls }: AskOptions): Promise<IncomingMessage> {
+function headersOf(url: string, { method = 'GET', headers = {}, signal, body, tls, from }: AskOptions): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const options = { method, headers, signal, agent: false as const }
+    const options = { method, headers, signal, agent: false as const, localAddress: from }
     const request = url.startsWith('https:')
       ? httpsRequest(url, { ...options, ca: trustedAuthorities(), ...tls }, resolve)
       : httpRequest(url, options, resolve)
@@ -131,15 +132,17 @@ function headersOf(url: string, { method = 'GET', headers = {}, signal, body, tl
   })
 }
 
+const hangUps = new Set(['ECONNRESET', 'EPIPE']) // which of them depends on what came first
+
 /** Sends bytes as they are and returns all that comes back until the server closes, or `ms` passed without a byte. */
-export function askRaw(host: string, bytes: string | Buffer, ms = 2_000): Promise<string> {
+export function askRaw(host: string, bytes: string | Buffer, ms = 30_000): Promise<string> {
   const { hostname, port } = new URL(`http://${host}`)
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     const socket = connect(Number(port), hostname)
     socket.setTimeout(ms, () => socket.destroy())
     socket.on('data', (chunk: Buffer) => chunks.push(chunk))
-    socket.once('error', (error: NodeJS.ErrnoException) => (error.code === 'ECONNRESET' ? undefined : reject(error)))
+    socket.once('error', (error: NodeJS.ErrnoException) => (hangUps.has(error.code ?? '') ? undefined : reject(error)))
     socket.once('close', () => resolve(Buffer.concat(chunks).toString('latin1')))
     socket.write(bytes)
   })

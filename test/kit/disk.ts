@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { basename, join, relative } from 'node:path'
+import { parseJournal } from '../../src/store/journal.ts'
 
 /** Every regular file below, as paths relative to it, sorted. */
 export async function filesBelow(path: string): Promise<readonly string[]> {
@@ -50,12 +51,23 @@ export async function isHeld(store: string, digest: string): Promise<boolean> {
 }
 
 /** Settles once the blob is on disk. Its appearing is an event of the file system: looked for in small steps. */
-export async function untilHeld(store: string, digest: string, ms = 10_000): Promise<void> {
+export async function untilHeld(store: string, digest: string, ms = 30_000): Promise<void> {
   await until(() => isHeld(store, digest), `${digest} on disk`, ms)
 }
 
+/** Settles once so many bytes of what is on its way in are recorded as written, and so not lost by a kill. */
+export async function untilRecorded(store: string, bytes: number): Promise<void> {
+  const root = join(store, 'spools')
+  const recorded = async () => {
+    const journals = (await filesBelow(root)).filter((file) => file.endsWith('.journal'))
+    const texts = await Promise.all(journals.map((file) => readFile(join(root, file), 'utf8').catch(() => '')))
+    return texts.flatMap((text) => parseJournal(text)?.state.held ?? []).reduce((sum, { start, end }) => sum + end - start, 0)
+  }
+  await until(async () => (await recorded()) >= bytes, `${bytes} bytes in a journal`)
+}
+
 /** Looks again and again, for what no event tells a test. */
-export async function until(isTrue: () => boolean | Promise<boolean>, what: string, ms = 10_000): Promise<void> {
+export async function until(isTrue: () => boolean | Promise<boolean>, what: string, ms = 30_000): Promise<void> {
   for (const end = Date.now() + ms; !(await isTrue()); await new Promise((go) => setTimeout(go, 20))) {
     if (Date.now() > end) throw new Error(`waited ${ms} ms in vain for: ${what}`)
   }

@@ -39,7 +39,7 @@ export async function createEveryKind(): Promise<EveryKind> {
       outbound: { allow: [library, shub, pages, files].map((web) => web.files.host) },
       more: {
         defaults: { oci: 'lab.example', library: 'lab', shub: 'hub' },
-        catalog: { negativeFor: '0s' },
+        catalog: { negativeFor: '0s', answerDeadline: '40s' }, // a busy machine is no slow upstream
       },
     },
     async [Symbol.asyncDispose]() {

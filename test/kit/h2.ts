@@ -33,6 +33,8 @@ export interface H2Client extends AsyncDisposable {
   ask(path: string, options?: H2Options): Promise<H2Reply>
   /** A stream whose answer is not read. */
   begin(path: string, options?: H2Options): ClientHttp2Stream
+  /** The answer on a stream that was begun. */
+  read(stream: ClientHttp2Stream): Promise<H2Reply>
 }
 
 export async function connectH2(url: string, options: SecureClientSessionOptions = {}): Promise<H2Client> {
@@ -44,6 +46,7 @@ export async function connectH2(url: string, options: SecureClientSessionOptions
   return {
     session,
     begin,
+    read: replyOf,
     ask: (path, options) => replyOf(begin(path, options)),
     async [Symbol.asyncDispose]() {
       session.destroy()

@@ -24,8 +24,8 @@ export interface HouseProcess extends Running {
 }
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
-const readyWithinMs = 20_000
-const endsWithinMs = 15_000
+const readyWithinMs = 45_000
+const endsWithinMs = 30_000
 
 export interface ProcessSettings extends HouseSettings {
   /** Words put before the command, such as `prlimit --fsize=…`. */

@@ -19,7 +19,7 @@ const watched = new Set([
   'FSReqPromise',
   'ProcessWrap',
 ])
-const graceMs = 3_000
+const graceMs = 15_000
 
 export async function holdings(): Promise<Holdings> {
   const links = await Promise.all((await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')))

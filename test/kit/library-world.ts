@@ -30,6 +30,8 @@ export async function createLibraryWorld(options: LibraryWorldOptions = {}): Pro
         upstreams: { lab: { kind: 'library', url: library.url, ...options.settings }, ...options.house?.upstreams },
         defaults: { library: 'lab' },
         outbound: { allow: [library.files.host], ...options.house?.outbound },
+        // A busy machine is no slow upstream.
+        more: { ...options.house?.more, catalog: { answerDeadline: '40s', ...(options.house?.more?.catalog as object) } },
       },
       options.clock,
       options.log,
@@ -39,7 +41,7 @@ export async function createLibraryWorld(options: LibraryWorldOptions = {}): Pro
       library,
       async stored(reference) {
         const isCounted = async () => (await ask(`${house.url}/v1/images/${reference}`)).body.includes('"size":')
-        for (const end = Date.now() + 10_000; !(await isCounted()); await sleep(20))
+        for (const end = Date.now() + 30_000; !(await isCounted()); await sleep(20))
           if (Date.now() > end) throw new Error(`${reference} was not stored`)
       },
       async [Symbol.asyncDispose]() {

@@ -1,8 +1,14 @@
 import { createServer, type Server } from 'node:net'
 
-// Below what the system hands out by itself, so that a port which is left for a while is still free afterwards.
+// Below what the system hands out by itself, so that a port which is left for a while is still free afterwards. Tests that
+// run beside each other have ports of their own and take them in turn: nobody has one that another is about to listen on.
 const lowest = 12_000
-const highest = 32_000
+const portsEach = 5_000
+const atOnce = 4
+const first = lowest + ((Number(process.env.VITEST_POOL_ID ?? 1) - 1) % atOnce) * portsEach
+let taken = Math.floor(Math.random() * portsEach)
+// Each once before any comes again, as it has no factor in common with their number; another test run takes another order.
+const stride = 10 * Math.floor(Math.random() * 500) + 1
 
 /** Listens on a port that nobody else has, and tells which. */
 export async function listenOnFreePort(
@@ -10,7 +16,7 @@ export async function listenOnFreePort(
   address: string,
 ): Promise<number> {
   for (;;) {
-    const port = lowest + Math.floor(Math.random() * (highest - lowest))
+    const port = first + ((taken++ * stride) % portsEach)
     if (await listenOn(server, port, address)) return port
   }
 }

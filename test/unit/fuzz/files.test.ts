@@ -28,7 +28,7 @@ afterAll(async () => {
 let inputs = 0
 afterAll(() => expect(inputs, 'files in all').toBeGreaterThanOrEqual(fuzzRuns(1_700)))
 
-const patience = { timeout: fuzzPatience(30_000) }
+const patience = { timeout: fuzzPatience(120_000) }
 const json = (value: unknown) => JSON.stringify(value)
 
 async function each(runs: number, texts: fc.Arbitrary<string>, read: (text: string) => unknown): Promise<void> {

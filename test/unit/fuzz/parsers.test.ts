@@ -13,7 +13,7 @@ const source = fileURLToPath(new URL('../../../src/', import.meta.url))
 /** What is said again and again. */
 const shortOnes = [...nasties.filter(({ length }) => length > 0 && length < 5), 'a', '-a', 'a.', ' a', '<a ', '="', ';a=', '%41']
 
-const patience = { timeout: fuzzPatience(30_000) }
+const patience = { timeout: fuzzPatience(120_000) }
 
 let inputs = 0
 

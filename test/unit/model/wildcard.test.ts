@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { wildcard } from '../../../src/model/wildcard.ts'
+import { workTime } from '../../kit/work-time.ts'
 
 describe('a pattern', () => {
   test.each([
@@ -31,8 +32,7 @@ describe('a pattern', () => {
   })
 
   test('with many stars takes no time to speak of, whatever the name', () => {
-    const startedAt = performance.now()
-    expect(wildcard(`${'*a'.repeat(40)}*b`)('a'.repeat(100_000))).toBe(false)
-    expect(performance.now() - startedAt).toBeLessThan(1_000)
+    const isMeant = wildcard(`${'*a'.repeat(40)}*b`)
+    expect(workTime(() => expect(isMeant('a'.repeat(100_000))).toBe(false))).toBeLessThan(1_000)
   })
 })
