@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect } from 'vitest'
+import { until } from '../kit/disk.ts'
 import { expectDirectoryCopy, fileDigest } from './kit/check-bytes.ts'
 import { describeImage } from './kit/describe-image.ts'
 import { type Forebay, startForebay } from './kit/forebay.ts'
@@ -51,6 +52,7 @@ describe.skipIf(isDirect())('a proxy that lets nobody in without a name', () => 
         const { code, stderr } = await copy(...creds)
         expect([code === 0, stderr]).toEqual([false, expect.stringMatching(refused)])
       }
+      await forebay.stop() // then its log is complete
       expect(await readFile(forebay.log, 'utf8')).not.toMatch(/open-sesame|wrong-password/)
     })
   })
@@ -84,11 +86,8 @@ describe.skipIf(isDirect())('a proxy that lets nobody in without a name', () => 
       const reference = `${forebay.address}/${upstreamName}/${image.repository}:${images.sif.tag}`
       const ping = (...words: string[]) =>
         run('curl', ['-s', '-o', 'ping', '-w', '%{http_code}', ...words, `${forebay.url}/v2/`], options)
-      for (const end = Date.now() + 20_000; ; ) {
-        const { stdout } = await ping('-H', `Authorization: Bearer ${token}`)
-        if (stdout === '200') break
-        if (Date.now() > end) throw new Error(`the token was not taken: ${stdout}`)
-      }
+      const isTaken = async () => (await ping('-H', `Authorization: Bearer ${token}`)).stdout === '200'
+      await until(isTaken, 'the token taken', 60_000)
       expect((await ping('-u', `${user.name}:${user.password}`)).stdout).toBe('200')
       expect((await ping()).stdout).toBe('401')
 
@@ -108,6 +107,7 @@ describe.skipIf(isDirect())('a proxy that lets nobody in without a name', () => 
       const { code, stderr } = await pull(login)
       expect([code, stderr]).toEqual([0, expect.anything()])
       expect(await fileDigest(`${out}/own.sif`)).toBe(sif?.digest)
+      await forebay.stop() // then its log is complete
       expect(await readFile(forebay.log, 'utf8')).not.toContain(token.slice(8, 60))
     })
   })

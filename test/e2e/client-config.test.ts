@@ -102,7 +102,9 @@ describeWith([...laboratory, 'apptainer', 'bash'], 'apptainer, set up by what cl
     upstream,
     forebay,
     place,
+    onTestFinished,
   }) => {
+    onTestFinished(() => upstream.start())
     const before = await setUp(work, { text: '', files: new Map(), commands: [] }, 'before')
     expect((await use('apptainer', ['pull', 'a.sif', `docker://${name}`], before.options)).code).toBe(255)
     const callers = place.callers
@@ -113,7 +115,6 @@ describeWith([...laboratory, 'apptainer', 'bash'], 'apptainer, set up by what cl
       await mustUse('apptainer', ['pull', 'a.sif', `docker://${name}`], options)
       expect(await mustUse('apptainer', ['sif', 'list', 'a.sif'], options)).toMatch(/FS \(Squashfs/)
     }
-    await upstream.start()
     expect(place.callers).toBe(callers)
   })
 
@@ -261,7 +262,9 @@ describeWith([...laboratory, 'dockerd', 'docker', 'containerd'], 'docker, set up
   test('pulls what has no registry in its name, and others by the name that stands there, cold, warm and with the upstream gone', async ({
     work,
     upstream,
+    onTestFinished,
   }) => {
+    onTestFinished(() => upstream.start())
     const { digest } = await describeImage(upstream.url, image.repository, image.tag)
     const kind = { kind: 'oci', url: upstream.url, freshFor: '1s', staleIfError: '1d' }
     await using forebay = await startForebay(work, { upstreams: { 'docker.io': kind, [registry]: kind } })
@@ -280,7 +283,6 @@ describeWith([...laboratory, 'dockerd', 'docker', 'containerd'], 'docker, set up
         await node.docker('rmi', one)
       }
     }
-    await upstream.start()
   })
 })
 

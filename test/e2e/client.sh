@@ -27,7 +27,12 @@ exec unshare --mount --propagation private -- bash -c '
   mount --rbind /sys "$E2E_ROOT/sys"
   mount --rbind /dev "$E2E_ROOT/dev"
   mount --bind /tmp "$E2E_ROOT/tmp"
-  cp -fL /etc/resolv.conf /etc/hosts "$E2E_ROOT/etc/" 2>/dev/null || true
+  # Bound and not copied: another client may be reading its own at this moment.
+  for file in /etc/resolv.conf /etc/hosts; do
+    [ -e "$file" ] || continue
+    [ -f "$E2E_ROOT$file" ] || touch "$E2E_ROOT$file"
+    mount --bind "$file" "$E2E_ROOT$file"
+  done
   visible "$E2E_HERE"
   visible "${TMPDIR:-/tmp}"
   mkdir -p "$E2E_ROOT/.outside"

@@ -213,7 +213,7 @@ describeWith(['apptainer'], 'library:// with apptainer', () => {
       expect(await someone.cached()).toEqual(entries)
       library.heal()
       await expect
-        .poll(async () => (await someone.pull('--library', lab.forebay.url, name)).code, { timeout: 20_000, interval: 500 })
+        .poll(async () => (await someone.pull('--library', lab.forebay.url, name)).code, { timeout: 60_000, interval: 500 })
         .toBe(0)
       await expectPulled(await someone.pull('--disable-cache', '--library', lab.forebay.url, name), image)
     },

@@ -99,7 +99,7 @@ describeWith(['apptainer'], 'http:// with apptainer', () => {
       for (const flags of [[], ['--disable-cache']]) expectFailed(await someone.pull(...flags, url('tool.sif')))
       expect(await someone.cached('net')).toEqual(entries)
       files.heal()
-      await expect.poll(async () => (await someone.pull(url('tool.sif'))).code, { timeout: 20_000, interval: 500 }).toBe(0)
+      await expect.poll(async () => (await someone.pull(url('tool.sif'))).code, { timeout: 60_000, interval: 500 }).toBe(0)
       await expectPulled(await someone.pull(url('tool.sif')), image)
     },
   )
@@ -129,7 +129,7 @@ describeWith(['apptainer'], 'oras:// with apptainer', () => {
         expect.stringContaining(digest.slice('sha256:'.length)),
       )
       registry.heal()
-      await expect.poll(async () => (await pull('tool')).code, { timeout: 20_000, interval: 500 }).toBe(0)
+      await expect.poll(async () => (await pull('tool')).code, { timeout: 60_000, interval: 500 }).toBe(0)
       await expectPulled(await pull('tool', '--disable-cache'), image)
     },
   )

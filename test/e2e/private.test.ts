@@ -26,6 +26,7 @@ describeWith([...laboratory, 'skopeo 1.9', 'htpasswd'], 'an upstream that wants 
       const how = ['copy', '-q', '--insecure-policy', '--src-tls-verify=false', source, 'dir:.']
       await mustUse('skopeo 1.9', how, { env: work.env, cwd: out })
       await expectDirectoryCopy(out, image)
+      await forebay.stop() // then its log is complete
       expect(await readFile(forebay.log, 'utf8')).not.toContain(login.password)
     },
   )

@@ -144,6 +144,7 @@ describe.skipIf(isDirect())('a server of which some is open and some is not', ()
           const wrong = await one(`${own}/${images.docker.repository}:12`, { ...alice, password: 'not-the-password' }, 'wrong')
           expect([client.name, ...isRefused(wrong)]).toEqual([client.name, false, true, expect.anything()])
         }
+        await forebay.stop() // then its log is complete
         expect(await readFile(forebay.log, 'utf8')).not.toMatch(/open-sesame|not-the-password/)
       })
     })
@@ -253,6 +254,7 @@ describe.skipIf(isDirect()).each(['site', 'caller'] as const)('a private reposit
       // Each is known there as what it said, or as the site; and no password is anywhere in the log.
       const known = new Set(tokens.asked.map(({ user }) => user))
       expect([...known].filter((user) => user !== undefined).sort()).toEqual(name === 'site' ? ['carol'] : ['carol', 'dave'])
+      await forebay.stop() // then its log is complete
       expect(await readFile(forebay.log, 'utf8')).not.toMatch(/open-sesame|let-me-in|own-password|not-the-password/)
     })
   })

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { digestOfBytes, MiB, seededBytes } from '../kit/blobs.ts'
+import { until } from '../kit/disk.ts'
 import { createFakeStatic } from '../kit/static-upstream.ts'
 import { fileDigest } from './kit/check-bytes.ts'
 import { documentedScript } from './kit/documented.ts'
@@ -30,8 +31,10 @@ describeWith(['curl', 'bash'], 'a static registry, step by step', () => {
     }
     expect(pages.bodies).toBe(1)
     await pages.reopen()
-    pages.push('lab/tool:latest', image, { digest: digestOfBytes(seededBytes(10, 'other'), 'md5') })
-    await new Promise((go) => setTimeout(go, 1_100)) // until it is asked for again
+    const wrong = digestOfBytes(seededBytes(10, 'other'), 'md5')
+    pages.push('lab/tool:latest', image, { digest: wrong })
+    const told = async () => (await fetch(`${forebay.url}/static/storage/lab/tool/manifests/latest`)).text()
+    await until(async () => (await told()).includes(wrong), 'the pages asked again', 60_000)
     const spoilt = await use('bash', ['-euc', script], await options('spoilt'))
     expect([spoilt.code === 0, spoilt.stdout]).toEqual([false, ''])
   })

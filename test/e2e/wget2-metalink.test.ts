@@ -11,7 +11,7 @@ import { upstreamName } from './kit/target.ts'
 import { describeWith, type Tool, use } from './kit/tools.ts'
 
 // It never gives up: where a document does not suit it, it asks for ever.
-const patienceMs = 60_000
+const patienceMs = 120_000
 
 for (const tool of ['wget2', 'wget2 1.99'] as const satisfies readonly Tool[]) {
   const keepsOrder = tool === 'wget2 1.99' // 2.2.0 mixes the places up, 2.2.1 sorts them
@@ -54,7 +54,7 @@ for (const tool of ['wget2', 'wget2 1.99'] as const satisfies readonly Tool[]) {
       await (await fetch(`${forebay.url}/v2/${upstreamName}/lab/tool/blobs/${layer.digest}`)).arrayBuffer()
       const meta4 = `${forebay.url}/blobs/sha256/${hexOf(layer.digest)}.meta4`
       const document = async () => (await fetch(meta4)).text()
-      await expect.poll(document, { timeout: 10_000 }).toContain('<pieces')
+      await expect.poll(document, { timeout: 60_000 }).toContain('<pieces')
       expect((await document()).match(/<url /g)).toHaveLength(1)
       const out = await work.folder('out')
       expect(await download(meta4, out, work.env)).toEqual([hexOf(layer.digest)])

@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises'
-import { setTimeout as sleep } from 'node:timers/promises'
 
 /** One answered request, as an upstream wrote it down. */
 export interface Asked {
@@ -20,36 +19,21 @@ export interface AccessLog {
   forget(): Promise<void>
 }
 
-/** Reads a log that a server appends to. `mark` makes a request that must show up in it with this text in its path. */
-export function accessLog(
-  file: string,
-  parse: (line: string) => Asked | undefined,
-  mark: (text: string) => Promise<void>,
-): AccessLog {
+/** Reads a log that a server appends to. `settled`: everything that it has answered is written down. */
+export function accessLog(file: string, parse: (line: string) => Asked | undefined, settled: () => Promise<void>): AccessLog {
   let from = 0
-  let marks = 0
-  const lines = async (): Promise<string[]> => (await readFile(file, 'utf8')).split('\n').slice(0, -1)
-
-  // A server logs after it answered: a request made now is logged after all that were answered before it.
-  const settled = async (): Promise<string[]> => {
-    marks += 1
-    const text = `log-mark-${marks}`
-    await mark(text)
-    for (let tries = 0; tries < 200; tries += 1) {
-      const now = await lines()
-      if (now.some((line) => line.includes(text))) return now
-      await sleep(10)
-    }
-    throw new Error(`${file} never showed ${text}`)
+  const lines = async (): Promise<string[]> => {
+    await settled()
+    return (await readFile(file, 'utf8')).split('\n').slice(0, -1)
   }
 
   return {
     async asked() {
-      const known = (await settled()).slice(from).map(parse)
-      return known.filter((line) => line !== undefined).filter((line) => !line.path.includes('log-mark-'))
+      const known = (await lines()).slice(from).map(parse)
+      return known.filter((line) => line !== undefined)
     },
     async forget() {
-      from = (await settled()).length
+      from = (await lines()).length
     },
   }
 }

@@ -12,18 +12,19 @@ export interface DaemonPlan {
   readonly cwd?: string
   /** Asked again and again until it says true; an error counts as false. */
   readonly ready: () => Promise<boolean>
-  /** 15 seconds if not said. */
-  readonly readyWithinMs?: number
 }
 
 /** A server that runs as a child process, in a process group of its own. */
 export interface Daemon extends AsyncDisposable {
   readonly pid: number
-  /** SIGTERM to the server, and to all it left after ten seconds; resolves with the exit code when it is gone. */
+  /** SIGTERM to the server, and SIGKILL to all that is left after a while; resolves with the exit code when it is gone. */
   stop(): Promise<number | undefined>
   /** SIGKILL to the server and all it started. */
   kill(): Promise<void>
 }
+
+const readyWithinMs = 60_000
+const endsWithinMs = 40_000 // ours lets running answers end for half a minute
 
 /** Starts a server and waits until it is ready; throws with the end of its log when it is not. */
 export async function startDaemon(plan: DaemonPlan): Promise<Daemon> {
@@ -46,7 +47,7 @@ export async function startDaemon(plan: DaemonPlan): Promise<Daemon> {
     pid: child.pid ?? 0,
     async stop() {
       if (running()) child.kill('SIGTERM')
-      const timer = setTimeout(end, 10_000)
+      const timer = setTimeout(end, endsWithinMs)
       await gone
       clearTimeout(timer)
       return child.exitCode ?? undefined
@@ -65,7 +66,7 @@ export async function startDaemon(plan: DaemonPlan): Promise<Daemon> {
 }
 
 async function waitUntilReady(plan: DaemonPlan, running: () => boolean, daemon: Daemon): Promise<void> {
-  const limit = Date.now() + (plan.readyWithinMs ?? 15_000)
+  const limit = Date.now() + readyWithinMs
   while (Date.now() < limit && running()) {
     if (await plan.ready().catch(() => false)) return
     await sleep(25)

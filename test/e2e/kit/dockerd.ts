@@ -22,7 +22,6 @@ export async function startDockerd(folder: string, daemonJson: string, options: 
     log: `${folder}/dockerd.log`,
     env: options.env,
     ready: async () => (await docker('version', '--format', '{{.Server.Version}}')) !== '',
-    readyWithinMs: 60_000,
   })
   return { docker, [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose]() }
 }

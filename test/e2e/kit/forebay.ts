@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { until } from '../../kit/disk.ts'
 import { deadPort } from '../../kit/ports.ts'
 import { answers, type Daemon, startDaemon } from './daemon.ts'
 import type { WorkDir } from './work-dir.ts'
@@ -15,6 +16,8 @@ export interface Forebay extends AsyncDisposable {
   stop(): Promise<number | undefined>
   /** SIGKILL, and nothing is tidied up. */
   kill(): Promise<void>
+  /** Nothing is being fetched any more, not even what no client waits for. */
+  settled(): Promise<void>
   /** The same settings, store and port again. */
   start(): Promise<void>
 }
@@ -75,6 +78,10 @@ export async function startForebay(work: WorkDir, plan: ForebayPlan): Promise<Fo
     async kill() {
       await daemon?.kill()
       daemon = undefined
+    },
+    async settled() {
+      const metrics = async () => (await fetch(`${url}/metrics`)).text()
+      await until(async () => /^transfer_fills_running 0$/m.test(await metrics()), 'nothing being fetched', 60_000)
     },
     async start() {
       daemon ??= await start()

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { deadPort } from '../../kit/ports.ts'
 import { type AccessLog, type Asked, accessLog } from './access-log.ts'
 import { answers, type Daemon, startDaemon } from './daemon.ts'
+import { untilIdle } from './idle.ts'
 import type { WorkDir } from './work-dir.ts'
 
 /** An nginx before a registry: a narrow uplink that writes down every range asked and every byte sent. */
@@ -17,6 +18,8 @@ export interface FrontPlan {
   readonly origin: string
   /** Bytes per second for one connection, as nginx writes sizes (`64m`). */
   readonly rate: string
+  /** What of each answer goes as fast as it can, before the rate counts; nothing unless said. */
+  readonly rateAfter?: string
   readonly name?: string
   /** A free one unless said. */
   readonly port?: number
@@ -42,7 +45,7 @@ export async function startFront(work: WorkDir, { origin, rate, ...plan }: Front
           proxy_pass ${origin};
           proxy_set_header Host $http_host;
           proxy_buffers 16 256k; proxy_buffer_size 256k; proxy_max_temp_file_size 0;
-          limit_rate ${rate};
+          limit_rate ${rate}; limit_rate_after ${plan.rateAfter ?? '0'};
         }
       }
     }`
@@ -55,14 +58,9 @@ export async function startFront(work: WorkDir, { origin, rate, ...plan }: Front
       ready: () => answers(`${url}/v2/`, [200, 401]),
     })
   let daemon: Daemon | undefined = await start()
-  const mark = async (text: string): Promise<void> => {
-    // Without a listener nothing new is logged; the mark is then written by the one who asks.
-    if (daemon === undefined) await writeFile(logFile, `${JSON.stringify({ path: text, range: '' })}\n`, { flag: 'a' })
-    else await answers(`${url}/v2/?${text}`, [200, 401])
-  }
   const front: Front = {
     url,
-    log: accessLog(logFile, parseLine, mark),
+    log: accessLog(logFile, parseLine, async () => daemon && untilIdle(daemon.pid)),
     async stop() {
       await daemon?.stop()
       daemon = undefined

@@ -2,6 +2,7 @@ import { cp, mkdir, writeFile } from 'node:fs/promises'
 import { deadPort } from '../../kit/ports.ts'
 import { type AccessLog, accessLog, parseCombined } from './access-log.ts'
 import { answers, type Daemon, startDaemon } from './daemon.ts'
+import { untilIdle } from './idle.ts'
 import type { TokenServer } from './token-server.ts'
 import { mustUse } from './tools.ts'
 import type { WorkDir } from './work-dir.ts'
@@ -64,11 +65,8 @@ export async function startRegistry(work: WorkDir, plan: RegistryPlan = {}): Pro
   const registry: Registry = {
     address,
     url,
-    log: accessLog(logFile, parseCombined, async (text) => {
-      // Without a listener nothing new is logged; the mark is then written by the one who asks.
-      if (daemon === undefined) await writeFile(logFile, `${text}\n`, { flag: 'a' })
-      else await answers(`${url}/v2/?${text}`, [200, 401])
-    }),
+    // It writes a line only after the last byte has gone.
+    log: accessLog(logFile, parseCombined, async () => daemon && untilIdle(daemon.pid)),
     async stop() {
       await daemon?.stop()
       daemon = undefined

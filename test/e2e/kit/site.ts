@@ -58,7 +58,7 @@ export async function openSite(work: WorkDir, upstream: Registry, more: readonly
     async warm() {
       await (await fetch(site.blob(images.sif.repository, sif.digest))).arrayBuffer()
       const document = async () => (await fetch(site.meta4(sif.digest))).text()
-      await expect.poll(async () => (await document()).includes('<pieces'), { timeout: 10_000 }).toBe(true)
+      await expect.poll(async () => (await document()).includes('<pieces'), { timeout: 60_000 }).toBe(true)
       expect((await document()).match(/<url /g)).toHaveLength(places.length + more.length)
       await site.forget()
     },

@@ -32,6 +32,7 @@ export async function threeTimes(scene: Scene, blobs: readonly Descriptor[], pul
   const { upstream, target } = scene
   await upstream.log.forget()
   await onePull(scene, 'cold', pull)
+  await target.forebay?.settled() // it goes on where a client wanted a part only
   if (target.forebay !== undefined) expectCost(await upstream.log.asked(), blobs, scene.inParts ?? false)
 
   await upstream.log.forget()
