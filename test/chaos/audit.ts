@@ -3,7 +3,6 @@ import { readFile } from 'node:fs/promises'
 import { Agent } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { spoolStem } from '../../src/store/places.ts'
-import { digestOfBytes } from '../kit/blobs.ts'
 import { blobPath, blobsOn, isHeld, spoolsOn } from '../kit/disk.ts'
 import type { Item } from './contents.ts'
 import type { Places } from './places.ts'
@@ -45,20 +44,14 @@ export async function audit(deps: AuditDeps): Promise<Audit> {
   await untilQuiet(deps)
   await sleep(lingerMs)
   const spools = await spoolsOn(store)
-  const finished = new Set(digestsPulled(places).map((digest) => `${spoolStem(digest)}.part`))
-  for (const spool of spools) if (finished.has(spool)) problems.add('a spool is left of what is held', spool)
+  const held = new Set((await blobsOn(store)).map((digest) => `${spoolStem(digest)}.part`))
+  for (const spool of spools) if (held.has(spool)) problems.add('a spool is left of what is held', spool)
   const code = await server.stop()
   if (code !== 0) problems.add('it did not end well when it was told to', `exit code ${code}`)
   const { rehashed, rehashedBytes } = await rehash(store, problems)
   for (const place of Object.values(places.each)) await place.refuse()
   const served = await serveAlone(deps)
   return { state, pulledAgain, rehashed, rehashedBytes, served, spools: spools.length }
-}
-
-/** What was brought in by its digest just now, so that nothing of it can be unfinished. */
-function digestsPulled({ contents }: Places): readonly string[] {
-  const byDigest = contents.items.filter(({ kind }) => kind === 'blob' || kind === 'manifest')
-  return byDigest.flatMap(({ versions }) => versions).map((bytes) => digestOfBytes(bytes))
 }
 
 /** What is kept open to upstreams for the next question is nobody's leak. */

@@ -57,7 +57,7 @@ export async function runChaos({ scale, seed, workers, say = () => {} }: Chaos):
   const first = await stateOf(server.house!.pid, volume.store)
 
   const crowd = gatherCrowd({ seed, scale, items, server, problems, outcomes, bytes })
-  await strike({ seed, scale, server, places, volume, faults, workers, say }).finally(crowd.leave)
+  await strike({ seed, scale, server, places, volume, faults, outcomes, workers, say }).finally(crowd.leave)
   const upstreamBytes = places.bytesSent
   say('all is well again')
   const looked = await audit({ server, places, store: volume.store, problems })

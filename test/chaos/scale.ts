@@ -3,6 +3,7 @@ import { MiB } from '../kit/blobs.ts'
 /** How much goes wrong, and for how long. */
 export interface Scale {
   readonly seconds: number
+  readonly rightAtLeast: number // answers: it goes on until there were so many, and a kill
   readonly readers: number // at the same time
   readonly images: number // of registries, each of some blobs
   readonly files: number
@@ -15,6 +16,7 @@ export interface Scale {
 
 export const long: Scale = {
   seconds: 120,
+  rightAtLeast: 1_000,
   readers: 300,
   images: 40,
   files: 30,
@@ -28,6 +30,7 @@ export const long: Scale = {
 /** What fits among other tests. */
 export const short: Scale = {
   seconds: 7,
+  rightAtLeast: 50,
   readers: 60,
   images: 8,
   files: 8,
