@@ -78,7 +78,7 @@ export function createLeftBytes({ spools, isHeld, log }: LeftBytesDeps): LeftByt
     },
     async arrived(key) {
       const stem = spoolStem(key)
-      if (left.has(stem)) await drop(stem)
+      if (!users.has(stem)) await drop(stem) // whether it is known here or not: what could not be opened is not
     },
     async discard(wanted) {
       const before = bytes

@@ -19,7 +19,7 @@ async function openSite(work: WorkDir) {
   for (const place of [upstream, mirror]) place.pushBlob('lab/tool', layer, busy)
   const forebay = await startForebay(work, {
     upstreams: { [upstreamName]: { kind: 'oci', url: upstream.url, mirrors: [{ url: mirror.url }] } },
-    more: { transfer: { maxFills: 1, maxQueued: 0 } },
+    more: { transfer: { maxFills: 1, maxQueued: 0 }, drainTimeout: '1s' },
   })
   return {
     upstream,

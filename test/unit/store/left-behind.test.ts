@@ -1,7 +1,8 @@
-import { unlink } from 'node:fs/promises'
+import { unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createDiskStore, type DiskStore } from '../../../src/store/disk-store.ts'
+import { spoolStem } from '../../../src/store/places.ts'
 import { blob } from '../../kit/blobs.ts'
 import { idOf, put } from '../../kit/bytes.ts'
 import { filesBelow } from '../../kit/disk.ts'
@@ -50,6 +51,12 @@ describe('what a fill left behind', () => {
   test('goes when its bytes come under another name', async () => {
     await leave(content.digest)
     expect(await left()).toHaveLength(2)
+    await put(store, content, 'a name')
+    expect(await left()).toEqual([])
+  })
+
+  test('goes then also where it could not be opened, and is not known', async () => {
+    await writeFile(join(folder.path, 'spools', `${spoolStem(content.digest)}.part`), content.bytes.subarray(0, 50_000))
     await put(store, content, 'a name')
     expect(await left()).toEqual([])
   })
