@@ -72,9 +72,10 @@ export function createLeftBytes({ spools, isHeld, log }: LeftBytesDeps): LeftByt
       found.sort((a, b) => a.changedAt - b.changedAt)
       const there = new Set(found.map(({ stem }) => stem))
       for (const stem of [...left.keys()]) if (!since.has(stem) && !there.has(stem)) set(stem, 0)
-      for (const { stem, bytes: now } of found) if (!since.has(stem) && !users.has(stem)) set(stem, now)
+      const isAsFound = (stem: string) => !since.has(stem) && !users.has(stem)
+      for (const { stem, bytes: now } of found) if (isAsFound(stem)) set(stem, now)
       // Without its journal it has lost its key, and is begun anew.
-      for (const { key, stem } of found) if ((key === stem || isHeld(key)) && !users.has(stem)) await drop(stem)
+      for (const { key, stem } of found) if ((key === stem || isHeld(key)) && isAsFound(stem)) await drop(stem)
     },
     async arrived(key) {
       const stem = spoolStem(key)
